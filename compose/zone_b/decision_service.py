@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from zone_b import metrics
-from zone_b.amm import SimulationRevertedError, SwapOutcome
+from zone_b.amm import GAS_ESTIMATE, SimulationRevertedError, SwapOutcome
 from zone_b.chain_state import StateUnavailableError
 from zone_b.fsm import Status
 from zone_b.full import Answer, FullSimulator, SimulationTimeoutError
@@ -42,7 +42,6 @@ class DecisionService:
         self._full = full
         self._lag_max = lag_max
         self._first_in_block = first_in_block
-        self._gas_estimate = lite.gas_estimate()
 
     def decide(self, order: Order, head: int) -> Decision | None:
         """The decision on an order, or None if it must be simulated in full."""
@@ -88,7 +87,7 @@ class DecisionService:
             slippage_max_bps=order.slippage_max_bps,
             fees=fees,
             outcome=outcome,
-            gas_estimate=self._gas_estimate,
+            gas_estimate=GAS_ESTIMATE,
         )
         if broken is not None:
             return Rejection(order.trace_id, Status.INVARIANT_BROKEN, mode, broken)

@@ -25,6 +25,8 @@ RUNS_MIN = 3
 RUNS_MAX = 1_000
 # One-sided 5 % point of the standard normal distribution.
 _Z = 1.6449
+# Quantile of a two-sided interval at 95 %.
+_TWO_SIDED = 0.975
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,23 @@ def excess_of(
     _, between = _mean_sd(_logs(estimates_ns))
     limit = float(chdtri(count - 1, 1 - CONFIDENCE))
     return (between, within) if (count - 1) * between**2 > limit * within**2 else None
+
+
+def prediction_interval(estimates_ns: Sequence[int]) -> tuple[int, int] | None:
+    """Where the estimate of one more run of the same system lies with a probability of 95 %.
+
+    In logarithms mean -+ t(0.975, n - 1) * s * sqrt(1 + 1 / n) (Meeker, Hahn and Escobar,
+    Statistical Intervals, chapter 4: one further observation of a normal distribution).
+
+    Returns:
+        Both ends in whole ns, rounded outwards; None for fewer than three runs.
+    """
+    count = len(estimates_ns)
+    if count < RUNS_MIN:
+        return None
+    middle, sd = _mean_sd(_logs(estimates_ns))
+    half = float(stdtrit(count - 1, _TWO_SIDED)) * sd * math.sqrt(1 + 1 / count)
+    return math.floor(math.exp(middle - half)), math.ceil(math.exp(middle + half))
 
 
 def _half_width(count: int, sd: float) -> float:

@@ -158,8 +158,24 @@ def assess_with_analysis(
     Raises:
         EvidenceError: what every run writes is missing or unreadable.
     """
+    case = check_context(folder, folder.read_scenario())
+    judgement = judge(case)
+    diagnosis = diagnose_run(case, judgement, on_demand=on_demand)
+    measurement = with_stage_verdicts(case.measurement, judgement)
+    return Assessment(measurement, judgement, diagnosis), case.analysis
+
+
+def check_context(folder: RunFolder, asked: Scenario) -> CheckContext:
+    """Everything that checks of stored evidence read.
+
+    Args:
+        folder: where the evidence lies.
+        asked: the stored scenario; a further objective needs the durations that it limits.
+
+    Raises:
+        EvidenceError: what every run writes is missing or unreadable.
+    """
     run = folder.read_run()
-    asked = folder.read_scenario()
     scenario = asked.model_copy(update={"load": run.actual_load(asked.load)})
     plan = folder.read_plan()
     plan = plan.model_copy(update={"load": run.actual_load(plan.load)})
@@ -176,7 +192,7 @@ def assess_with_analysis(
     if len(asked.load.stages) > 1:
         stages = tuple(stage_figures(analysis, expected.by_stage, plan.load))
         measurement = measurement.model_copy(update={"stages": stages})
-    case = CheckContext(
+    return CheckContext(
         scenario=scenario,
         plan=plan,
         run=run,
@@ -194,10 +210,6 @@ def assess_with_analysis(
         events=_events(folder, run),
         telemetry=cache(lambda: read_telemetry_file(folder.telemetry, plan.t0_ns)),
     )
-    judgement = judge(case)
-    diagnosis = diagnose_run(case, judgement, on_demand=on_demand)
-    measurement = with_stage_verdicts(measurement, judgement)
-    return Assessment(measurement, judgement, diagnosis), analysis
 
 
 def _serial(scenario: Scenario) -> frozenset[Metric]:

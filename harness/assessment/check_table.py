@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import MappingProxyType
 
 from harness.assessment import assess, group
+from harness.data_files import DATA
 from harness.judge.check import CheckKind, CheckSpec
 from harness.judge.judgement import CHECK_CRASHED, CHECKS
 from harness.scenario.objective_metrics import metric_table
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = DATA / "docs"
 
 
 def all_specs() -> tuple[CheckSpec, ...]:

@@ -7,14 +7,12 @@ and what will be added is not forbidden.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from harness.assessment.result import RESULT_SCHEMA_VERSION, Result
+from harness.data_files import DATA
 
-PATH = (
-    Path(__file__).resolve().parents[2] / "docs" / "schema" / f"result-{RESULT_SCHEMA_VERSION}.json"
-)
+PATH = DATA / "docs" / "schema" / f"result-{RESULT_SCHEMA_VERSION}.json"
 
 
 def result_schema() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from harness.cli.compare import compare
 from harness.cli.console import make_console
 from harness.cli.containers import images_app, stack_app
 from harness.cli.history import history_app, site, trend
+from harness.cli.init import init
 from harness.cli.isolate import isolate
 from harness.cli.listings import list_defects, list_scenarios
 from harness.cli.options import (
@@ -79,7 +80,9 @@ def _options(
 
 @app.command()
 def run(
-    scenario: Annotated[Path, typer.Argument(help="Scenario file; see `harness scenarios`.")],
+    scenario: Annotated[
+        Path, typer.Argument(help="Scenario file, or a name of `harness scenarios`.")
+    ],
     agents: Annotated[int | None, typer.Option(help="Agents, in every stage.")] = None,
     rate: Annotated[float | None, typer.Option(help="Signals/s, in every stage.")] = None,
     duration: Annotated[
@@ -134,6 +137,7 @@ def run(
     from harness.cli.stack_choice import (
         StackChoice,  # these are slow to import, and only needed here
     )
+    from harness.scenario.shipped_scenarios import find_scenario
 
     overrides = as_overrides(
         agents=agents,
@@ -154,7 +158,7 @@ def run(
     )
     raise typer.Exit(
         run_scenario(
-            scenario,
+            find_scenario(scenario),
             overrides,
             reports=reports,
             choice=choice,
@@ -167,6 +171,7 @@ def run(
     )
 
 
+app.command()(init)
 app.command()(isolate)
 app.command()(chaos)
 app.command()(scale)
@@ -180,7 +185,7 @@ def attach(
         Path, typer.Option("--check", metavar="CONTRACT", help="Contract file of the system.")
     ],
     scenario: Annotated[
-        Path | None, typer.Option(help="What will be asked; see `harness scenarios`.")
+        Path | None, typer.Option(help="Scenario that will be run, file or name.")
     ] = None,
     form: Annotated[str, typer.Option("--as", help="list or json.")] = "list",
 ) -> None:

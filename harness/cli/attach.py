@@ -18,6 +18,7 @@ from harness.cli.run_command import contract_for
 from harness.cli.stack_choice import StackChoice, StackKind
 from harness.errors import UsageError
 from harness.scenario import Scenario, load_scenario
+from harness.scenario.shipped_scenarios import find_scenario
 from harness.stack.attach.check import (
     CheckOutcome,
     PreflightCheck,
@@ -46,7 +47,7 @@ def check_contract(path: Path, scenario: Path | None, form: str) -> int:
     if form not in ("list", "json"):
         raise UsageError(f"there is no form {form!r}", where="--as", hint="list or json")
     file = load_attach_file(path)
-    asked = load_scenario(scenario) if scenario else None
+    asked = load_scenario(find_scenario(scenario)) if scenario else None
     checks = [
         production_check(file),
         scenario_check(asked, path, file),

@@ -30,7 +30,7 @@ CAPACITY = ROOT / "scenarios" / "capacity.toml"
 
 def capacity(
     path: Annotated[
-        Path, typer.Argument(help="Scenario file; or the folder of a search, to go on with.")
+        Path, typer.Argument(help="Scenario, file or name; or the folder of a search.")
     ] = CAPACITY,
     axis: Annotated[
         str | None, typer.Option(help="rate (default), agents, hot-share or full-share.")
@@ -85,6 +85,7 @@ def capacity(
     from harness.cli.capacity_run import begin_search, go_on  # slow to import
     from harness.cli.stack_choice import StackChoice
     from harness.scenario import load_scenario
+    from harness.scenario.shipped_scenarios import find_scenario
 
     asked = PlanOptions(start, minimum, maximum, width, headroom, confirm, trial)
     within_s = None if within is None else parse_duration_s(within, "--within")
@@ -115,7 +116,7 @@ def capacity(
     )
     raise typer.Exit(
         begin_search(
-            load_scenario(path, keys, edit),
+            load_scenario(find_scenario(path), keys, edit),
             parse_axis(axis or "rate"),
             asked,
             reports=reports,

@@ -32,7 +32,7 @@ CHAOS = ROOT / "scenarios" / "chaos.toml"
 
 def chaos(
     path: Annotated[
-        Path, typer.Argument(help="Scenario file without faults; or a chaos folder, to go on with.")
+        Path, typer.Argument(help="Scenario without faults, file or name; or a chaos folder.")
     ] = CHAOS,
     rounds: Annotated[
         int | None, typer.Option(min=1, max=10_000, help=f"How many; {ROUNDS} if absent.")
@@ -64,6 +64,7 @@ def chaos(
     from harness.experiments.chaos import check_rounds, judge_rounds, run_rounds
     from harness.report.chaos import render_chaos
     from harness.scenario import Scenario, load_scenario
+    from harness.scenario.shipped_scenarios import find_scenario
 
     console = make_console()
 
@@ -94,7 +95,7 @@ def chaos(
             settings=settings or [],
             defects=defect or [],
         )
-        scenario = load_scenario(path, keys, edit)
+        scenario = load_scenario(find_scenario(path), keys, edit)
         # Each round has a fault at a time of its own, in a load of a known length.
         scenario = scenario.model_copy(update={"load": scenario.load.of_fixed_length()})
         planned = ROUNDS if rounds is None else rounds

@@ -29,7 +29,7 @@ _DISTURB_HINT = "write KIND:KEY=VALUE,..., as in cpu_hog:target=python-agent-1"
 
 def isolate(
     path: Annotated[
-        Path, typer.Argument(help="Scenario file; or the folder of such a run, to judge again.")
+        Path, typer.Argument(help="Scenario, file or name; or the folder of such a run.")
     ],
     disturb: Annotated[
         list[str] | None,
@@ -73,6 +73,7 @@ def isolate(
     )
     from harness.report.isolation import render_isolation
     from harness.scenario import load_scenario
+    from harness.scenario.shipped_scenarios import find_scenario
 
     console = make_console()
     known: list[tuple[Assessment, RunAnalysis]] = []
@@ -93,7 +94,7 @@ def isolate(
             own = document.get("seed", 1)
             expand_blocks(document, isolation, faults, own if isinstance(own, int) else 1)
 
-        scenario = load_scenario(path, keys, in_blocks)
+        scenario = load_scenario(find_scenario(path), keys, in_blocks)
         require_latency_objective(scenario)
         choice = StackChoice(
             stack, images, image or [], agent_containers, {}, None, None, free_agents

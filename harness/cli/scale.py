@@ -23,7 +23,7 @@ from harness.cli.overrides import only_for_new
 def scale(
     path: Annotated[
         Path,
-        typer.Argument(help="Experiment file; or the folder of an experiment, to go on with."),
+        typer.Argument(help="Experiment, file or name; or the folder of one, to go on with."),
     ],
     seed: Seed = None,
     settings: Settings = None,

@@ -30,6 +30,7 @@ from harness.report.scale import render_scale
 from harness.scenario import Scenario, load_scenario
 from harness.scenario.capacity_axis import CapacityAxis, require_searchable
 from harness.scenario.experiment import Experiment, Measure, base_file, load_experiment
+from harness.scenario.shipped_scenarios import find_scenario
 from harness.stack.settings import ROOT
 
 
@@ -60,6 +61,7 @@ def begin_experiment(
             where="--stack",
             hint="choose --stack process or --stack docker",
         )
+    path = find_scenario(path)
     experiment = load_experiment(path, {} if seed is None else {"seed": seed})
     experiment = experiment.model_copy(update={"set": (*experiment.set, *settings)})
     base = load_scenario(

@@ -31,7 +31,7 @@ from harness.stack.docker.settings import AGENT, DockerSettings
 from harness.stack.docker.stack import DockerStack
 from harness.stack.private_dir import create_private_dir
 from harness.stack.process.anvil import find_anvil
-from harness.stack.process.services import need_clocks
+from harness.stack.process.services import need_clocks, need_evm
 from harness.stack.process.stack import ProcessStack
 from harness.stack.settings import StackSettings
 from harness.stack.shared import SharedStack
@@ -139,6 +139,8 @@ class StackChoice:
                     hint="add --stack docker",
                 )
             need_clocks(settings)
+            if scenario.signals.full_share < 1:
+                need_evm()
             if settings.anvil or settings.gate:
                 find_anvil(root)
             return
@@ -193,7 +195,7 @@ class StackChoice:
         Args:
             scenario: says what is started.
             contract: its names.
-            root: the repository.
+            root: folder that holds `compose/`.
             logs_and_defects: folder of its logs, and file of what its defects did.
             clock: time of its start.
             on_event: receives the events of its start.

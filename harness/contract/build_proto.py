@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "compose" / "proto"
-TARGETS = (ROOT / "harness" / "contract", ROOT / "compose" / "zone_b")
+from harness.data_files import DATA
+
+SOURCE = DATA / "compose" / "proto"
+TARGETS = (Path(__file__).parent, DATA / "compose" / "zone_b")
 
 
 def build(target: Path) -> None:

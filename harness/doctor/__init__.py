@@ -42,7 +42,7 @@ def diagnose(root: Path) -> Report:
     """What this host is good for.
 
     Args:
-        root: the repository.
+        root: folder that holds `compose/`.
 
     Raises:
         UsageError: the Compose file cannot be read.
@@ -62,7 +62,7 @@ def check_profile(name: str, root: Path, data: Path = Path("/")) -> Report:
 
     Args:
         name: profile in `compose/zone-c.toml`.
-        root: the repository.
+        root: folder that holds `compose/`.
         data: folder whose storage is checked.
 
     Raises:

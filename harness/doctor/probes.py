@@ -33,6 +33,7 @@ from harness.stack.ports import free_port
 from harness.stack.process.anvil import find_anvil
 from harness.stack.process.postgres_install import ask_version, find_installation
 from harness.stack.process.redis import find_binary
+from harness.stack.process.services import EVM_PACKAGE
 
 _ENGINE_TIMEOUT_S = 5
 _PROGRAM_TIMEOUT_S = 5
@@ -47,7 +48,7 @@ def probe(root: Path) -> HostFacts:
     """Everything that the doctor checks.
 
     Args:
-        root: the repository; `reports` lies in it.
+        root: folder that holds `compose/`, and in a checkout `node_modules`.
     """
     engine, problem, todo = probe_engine()
     memory = psutil.virtual_memory()
@@ -61,7 +62,7 @@ def probe(root: Path) -> HostFacts:
         memory_bytes=memory.total,
         memory_available_bytes=memory.available,
         swap_bytes=psutil.swap_memory().total,
-        disks=probe_disks(root, engine),
+        disks=probe_disks(engine),
         core_pattern=_text(_CORE_PATTERN),
         open_files=_limit(soft),
         open_files_hard=_limit(hard),
@@ -122,10 +123,10 @@ def _product(info: dict[str, Any]) -> str | None:
     return DESKTOP if system == DESKTOP else DOCKER
 
 
-def probe_disks(root: Path, engine: EngineFacts | None) -> tuple[Disk, ...]:
+def probe_disks(engine: EngineFacts | None) -> tuple[Disk, ...]:
     """The disks that a run writes to."""
     folders = [
-        (REPORTS, nearest(root / "reports")),
+        (REPORTS, nearest(Path("reports"))),
         (TEMPORARY, nearest(Path(tempfile.gettempdir()))),
     ]
     if engine is not None and engine.data_folder:
@@ -149,10 +150,10 @@ def probe_postgres() -> InstalledProgram | None:
 
 def probe_evm() -> InstalledProgram | None:
     """The reference engine's EVM."""
-    if importlib.util.find_spec("pyrevm") is None:
+    if importlib.util.find_spec(EVM_PACKAGE) is None:
         return None
     try:
-        return InstalledProgram(metadata.version("pyrevm"), "pyrevm")
+        return InstalledProgram(metadata.version(EVM_PACKAGE), EVM_PACKAGE)
     except metadata.PackageNotFoundError:
         return None
 

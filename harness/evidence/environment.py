@@ -33,7 +33,7 @@ def describe_environment(root: Path) -> dict[str, Any]:
     """Versions, commit and host facts; what cannot be read is None.
 
     Args:
-        root: folder of the checkout whose commit is read.
+        root: folder of the checkout whose commit is read; an installed package has none.
     """
     memory = psutil.virtual_memory()
     return {
@@ -59,6 +59,8 @@ def describe_environment(root: Path) -> dict[str, Any]:
 def _git(root: Path, *arguments: str) -> str | None:
     # Inside a git hook these variables name another repository.
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    # An installed package may lie in a repository of its user, whose commit says nothing of it.
+    env["GIT_CEILING_DIRECTORIES"] = str(root.parent)
     try:
         result = subprocess.run(
             ["git", "-C", str(root), *arguments],  # noqa: S607 - whichever git the user has

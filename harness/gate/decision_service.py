@@ -24,7 +24,7 @@ class DecisionService:
     """Decides about the orders of the rounds, on a given node.
 
     Args:
-        root: the repository, which holds `compose/`.
+        root: folder that holds `compose/`.
         url: of the node.
         log: file for its standard error.
     """

@@ -17,7 +17,7 @@ class GatePlan(BaseModel):
         url: of the gate's node.
         path: file that the rounds are appended to.
         log: file for the standard error of the decision service.
-        root: the repository.
+        root: folder that holds `compose/`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

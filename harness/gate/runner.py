@@ -47,7 +47,7 @@ class GateFiles:
     Attributes:
         path: file of the evidence.
         logs: folder for the logs of the processes.
-        root: the repository.
+        root: folder that holds `compose/`.
     """
 
     path: Path

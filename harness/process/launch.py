@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    # Last: an installed package lies among others, none of which may replace a standard module.
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from harness.process.parent_death import die_with_parent
 

@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    # Last: an installed package lies among others, none of which may replace a standard module.
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from harness.process.faketime import sweep_shared
 from harness.process.termination import GRACE_S, TrackedProcess, remove, terminate_all

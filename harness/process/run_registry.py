@@ -17,11 +17,13 @@ import re
 import secrets
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import StackError
 from harness.process.proc import PROC, parent_of, state_of
 
 # The kernel keeps 15 characters of it.
@@ -30,7 +32,9 @@ _MARKER = re.compile(r"harness-run-(\d+)-[0-9a-f]{16}")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MARKERS_MAX = 256
+_TURN_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,52 @@ def registered_run(place: Path | None = None) -> Iterator[None]:
             os.close(lock)
         with suppress(OSError):
             own.write_text(before, encoding="utf-8")
+
+
+@contextmanager
+def run_turn(timeout_s: float, place: Path | None = None) -> Iterator[None]:
+    """Run alone among all blocks of this kind: one at a time per user and temporary folder.
+
+    Args:
+        timeout_s: how long to wait for the others, in seconds.
+        place: where the lock lies; the temporary folder by default.
+
+    Raises:
+        StackError: the others did not end in time, or the lock cannot be used.
+    """
+    path = (place or Path(tempfile.gettempdir())) / f"harness-turn-{os.geteuid()}"
+    try:
+        lock = os.open(path, _LOCK, 0o600)
+    except OSError as error:
+        raise _unusable(path, error.strerror or str(error)) from error
+    try:
+        found = os.fstat(lock)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+            raise _unusable(path, "is no file of this user")
+        _await_lock(lock, path, timeout_s)
+        yield
+    finally:
+        os.close(lock)  # releases it; the file stays, so that nobody locks a removed one
+
+
+def _await_lock(lock: int, path: Path, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        if time.monotonic() >= deadline:
+            raise StackError(
+                f"another run did not end within {timeout_s:g} s",
+                where=str(path),
+                hint="end it, or wait longer",
+            )
+        time.sleep(_TURN_EVERY_S)
+
+
+def _unusable(path: Path, why: str) -> StackError:
+    hint = "set TMPDIR to a folder of your own"
+    return StackError(f"cannot be used as a lock: {why}", where=str(path), hint=hint)
 
 
 def other_runs(place: Path | None = None) -> OtherRuns:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 
 # Colon-separated lists in which an empty or relative entry stands for the current folder.
@@ -24,10 +25,26 @@ _NO_FILE = f"{os.devnull}/none"
 
 def sanitize_process(env: MutableMapping[str, str] = os.environ) -> None:
     """Tidy the environment, the module path and the file mode mask of this process."""
-    # The owner of what is made can use it, and not everybody can write it.
-    os.umask(os.umask(0o077) & 0o077 | 0o002)
+    _sanitize_mask()
     sanitize_environment(env)
     sys.path[:] = sanitize_module_path(sys.path)
+
+
+@contextmanager
+def sanitized() -> Iterator[None]:
+    """Tidy environment and file mode mask of this process while the block lasts.
+
+    For a run in a process that is not our own: its module path stays as it is.
+    """
+    before, mask = dict(os.environ), _sanitize_mask()
+    try:
+        sanitize_environment(os.environ)
+        yield
+    finally:
+        os.umask(mask)
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def sanitize_environment(env: MutableMapping[str, str]) -> None:
@@ -58,6 +75,13 @@ def sanitize_module_path(path: list[str]) -> list[str]:
     if here == own:
         return path
     return [entry for entry in path if entry and Path(entry).absolute() != here]
+
+
+def _sanitize_mask() -> int:
+    """The owner of what is made can use it, and not everybody can write it; the mask before."""
+    before = os.umask(0o077)
+    os.umask(before & 0o077 | 0o002)
+    return before
 
 
 def _is_libpq(name: str) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.analysis.resources.telemetry import Telemetry
 from harness.analysis.samples import SignalOutcome
-from harness.analysis.signal_batches import SignalBatch, Times, read_signals
+from harness.analysis.signal_batches import SignalBatch, read_signals
 from harness.analysis.stage_clock import StageClock
 from harness.contract import trace_id
 from harness.contract.names import State
@@ -33,6 +35,10 @@ SAMPLE_COLUMNS = (
 TELEMETRY_COLUMNS = ("at_s", "track", "value", "limit", "stage", "agents")
 # Level 1 is three times as fast as level 6, and the file a tenth larger.
 _LEVEL = 1
+# An unknown number in a column of int64; no time of a run is so small.
+UNKNOWN = int(np.iinfo(np.int64).min)
+
+Column = NDArray[Any]
 
 
 def write_csv(data: ReportData, target: Path) -> tuple[Path, ...]:
@@ -84,37 +90,53 @@ def telemetry_rows(telemetry: Telemetry, clock: StageClock) -> Iterator[tuple[ob
 def sample_lines(data: ReportData) -> Iterator[str]:
     """The header, then the lines of some signals at a time."""
     yield ",".join(SAMPLE_COLUMNS) + "\n"
+    for columns in signal_columns(data):
+        texts = [_texts(columns[name]) for name in SAMPLE_COLUMNS]
+        yield "".join([",".join(row) + "\n" for row in zip(*texts, strict=True)])
+
+
+def signal_columns(data: ReportData) -> Iterator[dict[str, Column]]:
+    """The columns of some signals at a time: text, or int64 with `UNKNOWN`.
+
+    Raises:
+        EvidenceError: the evidence cannot be read.
+    """
     phases = tuple(stage.phase.value for stage in data.plan.load.timeline())
     t0_ns, clock = data.plan.t0_ns, StageClock.of_load(data.plan.load)
     for signals in read_signals(data.folder, data.plan, data.run):
-        yield _text(_columns(signals, data.plan.run_tag, phases, clock, t0_ns))
+        columns = _columns(signals, data.plan.run_tag, phases, clock, t0_ns)
+        yield dict(zip(SAMPLE_COLUMNS, columns, strict=True))
 
 
-def _text(columns: Iterable[list[str]]) -> str:
-    return "".join([",".join(row) + "\n" for row in zip(*columns, strict=True)])
+def _texts(column: Column) -> list[str]:
+    values: list[Any] = column.tolist()
+    if column.dtype.kind == "U":
+        return values
+    return ["" if value == UNKNOWN else str(value) for value in values]
 
 
 def _columns(
     signals: SignalBatch, run_tag: int, phases: tuple[str, ...], clock: StageClock, t0_ns: int
-) -> Iterator[list[str]]:
+) -> Iterator[Column]:
     samples = signals.samples
+    stage = samples["stage"].astype(np.int64)
     agents = signals.agents.tolist()
     # The index is the last eight digits; the rest of a trace id is the same for an agent.
     heads = {agent: trace_id.text(*trace_id.pack(run_tag, agent, 0))[:-8] for agent in {*agents}}
-    yield [
-        f"{heads[agent]}{index:08x}"
-        for agent, index in zip(agents, signals.indexes.tolist(), strict=True)
-    ]
-    yield [str(agent) for agent in agents]
-    modes = [mode.name.lower() for mode in Mode]
-    yield [modes[mode] for mode in samples["mode"].tolist()]
+    yield np.array(
+        [
+            f"{heads[agent]}{index:08x}"
+            for agent, index in zip(agents, signals.indexes.tolist(), strict=True)
+        ]
+    )
+    yield signals.agents
+    yield _names(samples["mode"], {mode.value: mode.name.lower() for mode in Mode})
     # A stage that is not in the plan; see `Timeline.phase_of`.
-    yield [phases[at] if at < len(phases) else "warmup" for at in samples["stage"].tolist()]
-    classes = {outcome.value: outcome.name.lower() for outcome in SignalOutcome}
-    yield [classes[value] for value in samples["signal_outcome"].tolist()]
-    states = {**{state.value: state.name for state in State}, 0: ""}
-    yield [states[state] for state in samples["state"].tolist()]
-    yield [str(stale) for stale in samples["stale"].tolist()]
+    yield np.array([*phases, "warmup"])[np.minimum(stage, len(phases))]
+    outcomes = {outcome.value: outcome.name.lower() for outcome in SignalOutcome}
+    yield _names(samples["signal_outcome"], outcomes)
+    yield _names(samples["state"], {state.value: state.name for state in State if state})
+    yield samples["stale"].astype(np.int64)
     for times in (
         samples["intended_ns"],
         samples["sent_ns"],
@@ -123,15 +145,14 @@ def _columns(
         signals.committed_ns,
         samples["seen_ns"],
     ):
-        yield _since(times, t0_ns)
-    stages = [clock.at_index(index) for index in samples["stage"].tolist()]
-    yield [str(stage.number) if stage else "" for stage in stages]
-    yield [str(stage.agents) if stage else "" for stage in stages]
+        yield np.where(times == 0, UNKNOWN, times - t0_ns)
+    stage = np.minimum(stage, len(clock.stages))
+    yield np.array([*(one.number for one in clock.stages), UNKNOWN])[stage]
+    yield np.array([*(one.agents for one in clock.stages), UNKNOWN])[stage]
 
 
-def _since(times: Times, t0_ns: int) -> list[str]:
-    since = np.asarray(times, dtype=np.int64) - t0_ns
-    return [
-        "" if moment == 0 else str(after)
-        for moment, after in zip(times.tolist(), since.tolist(), strict=True)
-    ]
+def _names(codes: Column, names: Mapping[int, str]) -> Column:
+    """The name of each code of one byte; empty for a code without one."""
+    table: Column = np.array([names.get(code, "") for code in range(256)])
+    found: Column = table[codes]
+    return found

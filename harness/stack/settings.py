@@ -8,13 +8,15 @@ from pathlib import Path
 
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
+from harness.data_files import DATA
 from harness.errors import UsageError
 from harness.scenario import Scenario
 from harness.scenario.agent_containers import AgentContainers
 from harness.scenario.system_settings import QUOTA_SERVICES, ServiceQuota, setting_text
 from harness.stack.defect_catalogue import check_defects, defects_of
 
-ROOT = Path(__file__).resolve().parents[2]
+# The folder of `compose/`, which the tests know by this name as the checkout.
+ROOT = DATA
 RPC_PRIMARY = "rpc-primary"
 # Everything that listens; a port of its own can be configured for each.
 LISTENERS = ("redis", "postgres", "anvil", "engine", "data-processor", "chain-adapter")
@@ -42,7 +44,7 @@ class StackSettings:
         agents: agents of Zone A at the start, in addition to the swarm.
         agent_variables: environment of each of them, without the address of Redis.
         ports: configured ports by listener; the others take free ones.
-        root: the repository, which holds `compose/`.
+        root: folder that holds `compose/`, see `harness.data_files`.
         ready_ns: the longest that one service may take to become ready.
     """
 

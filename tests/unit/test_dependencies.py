@@ -21,6 +21,8 @@ PACKAGE_OF = {
     "yaml": "pyyaml",
 }
 FOR_DEVELOPERS = {"grpc_tools"}  # `make proto`
+# Modules that are imported only where an extra was installed, and its name.
+OF_EXTRAS = {"pyarrow": "parquet", "pytest": "pytest"}
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 
@@ -55,7 +57,7 @@ def imported() -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module.partition(".")[0])
-    return found - sys.stdlib_module_names - {"harness"} - FOR_DEVELOPERS
+    return found - sys.stdlib_module_names - {"harness"} - FOR_DEVELOPERS - OF_EXTRAS.keys()
 
 
 def pins(name: str) -> dict[str, str]:
@@ -68,6 +70,13 @@ def test_direct_dependencies_are_declared() -> None:
     """None comes only because another package happens to need it, and none is left over."""
     packages = {name_of(PACKAGE_OF.get(module, module)) for module in imported()}
     assert packages == declared() | optional()
+
+
+@pytest.mark.parametrize(("module", "extra"), OF_EXTRAS.items())
+def test_modules_of_extras_are_declared(module: str, extra: str) -> None:
+    """Each in its own extra."""
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert module in map(name_of, document["project"]["optional-dependencies"][extra])
 
 
 @pytest.mark.parametrize("name", LOCKS)

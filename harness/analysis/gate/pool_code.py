@@ -31,7 +31,7 @@ class PoolCode:
 
     @classmethod
     def read(cls, root: Path) -> PoolCode:
-        """Read the artifact of the repository.
+        """Read the artifact below the folder that holds `compose/`.
 
         Raises:
             OSError, ValueError, KeyError: it is missing, or is no such artifact.

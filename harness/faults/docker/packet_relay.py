@@ -16,7 +16,8 @@ from collections import deque
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+    # Last: an installed package lies among others, none of which may replace a standard module.
+    sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 from harness.faults.docker.link_model import LinkModel, LinkSettings
 from harness.faults.docker.packet_queue import PacketQueue

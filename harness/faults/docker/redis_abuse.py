@@ -8,9 +8,9 @@ all of them are removed when the fault is healed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.data_files import DATA
 from harness.errors import StackError
 from harness.faults.docker.container_inspection import marked
 from harness.faults.docker.container_program import MARK, OVERTIME_S, Pid
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness.contract.names import Contract
 
-PROGRAM = Path(__file__).resolve().parents[3] / "compose" / "zone_a" / "misbehave.py"
+PROGRAM = DATA / "compose" / "zone_a" / "misbehave.py"
 Wait = Callable[[float], None]
 
 # Commands that were under way when a program ended come after the first time.

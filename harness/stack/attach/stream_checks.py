@@ -52,14 +52,14 @@ def _proposals(client: redis.Redis, contract: Contract) -> list[PreflightCheck]:
         problems.append(
             Problem(
                 f"streams.proposals: {key} is a {kind}, not a stream",
-                suggest(key, _streams(client)) or "name the stream that the system reads",
+                suggest(key, stream_names(client)) or "name the stream that the system reads",
             )
         )
     elif kind == "none" and not (streams.create and streams.engine_group is None):
         problems.append(
             Problem(
                 f"streams.proposals: there is no stream {key}, and the load would create it",
-                suggest(key, _streams(client))
+                suggest(key, stream_names(client))
                 or "correct streams.proposals, prefix or redis.url (its database); or say"
                 " streams.create = true",
             )
@@ -127,7 +127,7 @@ def _chain_events(client: redis.Redis, contract: Contract) -> PreflightCheck:
         what = "there is no stream" if kind == "none" else f"a {kind} and no stream is"
         missing = Problem(
             f"streams.chain_events: {what} {key}",
-            suggest(key, _streams(client))
+            suggest(key, stream_names(client))
             or "write false if the system has none, and signals name chain.fixed_block",
         )
         return check_from("streams.chain_events", [missing], "")
@@ -150,11 +150,11 @@ def _results(client: redis.Redis, contract: Contract) -> PreflightCheck:
     kind = _kind(client, key)
     if kind == "none":
         # A system may make it with the first result; not if the name is a misspelt one.
-        like = suggest(key, _streams(client))
+        like = suggest(key, stream_names(client))
         found = [Problem(f"seen.stream: there is no stream {key}", like)] if like else []
         return check_from("seen.stream", found, f"{key} is not there yet")
     if kind != "stream":
-        hint = suggest(key, _streams(client)) or "name the stream of results"
+        hint = suggest(key, stream_names(client)) or "name the stream of results"
         wrong = Problem(f"seen.stream: {key} is a {kind}, not a stream", hint)
         return check_from("seen.stream", [wrong], "")
     newest = _newest(client, key)
@@ -186,7 +186,7 @@ def _newest(client: redis.Redis, key: str) -> Fields | None:
     return entries[0][1] if entries else None
 
 
-def _streams(client: redis.Redis) -> list[str]:
+def stream_names(client: redis.Redis) -> list[str]:
     """Names of streams, as far as a bounded search finds them."""
     found: list[str] = []
     cursor = 0

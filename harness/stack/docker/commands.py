@@ -38,7 +38,7 @@ def build_images(
     """Build what is missing or out of date of an image set.
 
     Args:
-        root: the checkout.
+        root: folder that holds `compose/`.
         name: of the set.
         on_event: receives the steps.
         force: build also what is up to date.

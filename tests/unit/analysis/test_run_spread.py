@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.run_spread import excess_of, runs_needed, spread_of
+from harness.analysis.run_spread import excess_of, prediction_interval, runs_needed, spread_of
 
 MS = 1_000_000
 ESTIMATES = st.lists(st.integers(1, 10**11), min_size=2, max_size=12)
@@ -83,3 +83,24 @@ def test_excess_only_where_intervals_do_not_explain_it() -> None:
     assert found[0] > found[1]
     assert excess_of(runs, [(None, 1), (1, 2), (1, 2)]) is None
     assert excess_of(runs[:2], [(1, 2), (1, 2)]) is None
+
+
+@given(ESTIMATES)
+def test_prediction_contains_the_interval_of_the_mean(values: list[int]) -> None:
+    """One more run varies more than the mean does."""
+    spread, found = spread_of(values), prediction_interval(values)
+    assert (found is None) == (spread.lower_ns is None)
+    if found is not None and spread.lower_ns is not None and spread.upper_ns is not None:
+        assert found[0] <= spread.lower_ns * (1 + 1e-9)
+        assert found[1] >= spread.upper_ns * (1 - 1e-9)
+
+
+def test_prediction_contains_one_more_run_with_its_confidence() -> None:
+    """2,000 times four runs of one system, and a fifth one."""
+    draws = np.exp(np.random.default_rng(5).normal(np.log(50 * MS), 0.3, (2_000, 5)))
+    inside = 0
+    for *runs, new in draws.astype(np.int64).tolist():
+        found = prediction_interval(runs)
+        assert found is not None
+        inside += found[0] <= new <= found[1]
+    assert abs(inside / 2_000 - 0.95) < 0.02

@@ -113,7 +113,7 @@ def test_kinds_of_engines(info: dict[str, Any], product: str, rootless: bool) ->
 def test_an_engine_folder_that_is_not_there_is_not_seen(tmp_path: Path) -> None:
     """Its parent may lie on another disk."""
     info = {"ServerVersion": "28", "DockerRootDir": str(tmp_path / "gone")}
-    disk = probe_disks(tmp_path, read_engine(info))[-1]
+    disk = probe_disks(read_engine(info))[-1]
     assert (disk.free_bytes, disk.devices) == (None, None)
 
 

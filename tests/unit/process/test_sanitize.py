@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.process.sanitize import sanitize_environment, sanitize_module_path
+from harness.process.sanitize import sanitize_environment, sanitize_module_path, sanitized
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -72,3 +72,20 @@ def test_the_module_path_has_no_current_folder(
     assert sanitize_module_path(["", str(tmp_path), "/a", "."]) == ["/a"]
     monkeypatch.chdir(ROOT)
     assert sanitize_module_path(["", str(ROOT)]) == ["", str(ROOT)]
+
+
+def test_a_block_gives_everything_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after an error; what was changed meanwhile is as before too."""
+    monkeypatch.setenv("PGHOST", "elsewhere")
+    before, path = dict(os.environ), list(sys.path)
+
+    def fail() -> None:
+        with sanitized():
+            assert "PGHOST" not in os.environ
+            os.environ["ADDED"] = "x"
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert dict(os.environ) == before
+    assert sys.path == path

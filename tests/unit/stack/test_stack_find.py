@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import stack_choice
+from harness.cli.stack_choice import StackChoice, StackKind
+from harness.contract.names import Contract
+from harness.data_files import DATA, SCENARIOS
 from harness.errors import UsageError
+from harness.scenario import load_scenario
+from harness.stack.process import services
 from harness.stack.process.anvil import find_anvil, native
 from harness.stack.process.redis import find_binary
 from harness.stack.server_user import User
@@ -51,7 +57,7 @@ def test_embedded_redis(tmp_path: Path) -> None:
 
 def test_anvil_missing(tmp_path: Path) -> None:
     """The error says how to get one."""
-    with pytest.raises(UsageError, match="npm install @foundry-rs/anvil"):
+    with pytest.raises(UsageError, match="npm install --global @foundry-rs/anvil"):
         find_anvil(tmp_path, {"PATH": str(tmp_path)})
 
 
@@ -110,3 +116,22 @@ def test_wrong_ports(ports: dict[str, int], problem: str) -> None:
     """Ports are checked before anything starts."""
     with pytest.raises(UsageError, match=problem):
         StackSettings(ports=ports)
+
+
+@pytest.mark.parametrize(("full_share", "refused"), [(0.0, True), (0.5, True), (1.0, False)])
+def test_an_evm_is_needed_unless_everything_is_simulated_in_full(
+    full_share: float, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a Python that pyrevm has no wheel for."""
+    monkeypatch.setattr(services, "EVM_PACKAGE", "pyrevm_that_is_not_installed")
+    monkeypatch.setattr(stack_choice, "find_anvil", lambda _: None)
+    setting = f"signals.full_share={full_share}"
+    scenario = load_scenario(SCENARIOS / "smoke.toml", [setting])
+    choice = StackChoice(StackKind.PROCESS, "upstream", (), 0, {})
+    if not refused:
+        choice.check(scenario, Contract(), DATA)
+        return
+    with pytest.raises(UsageError) as caught:
+        choice.check(scenario, Contract(), DATA)
+    assert "pyrevm" in caught.value.what
+    assert caught.value.hint
