@@ -12,7 +12,7 @@ export ZONE_B_SOLC ?= $(CURDIR)
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run check test lint types unit containers servers pairs alone bench matrix causes faults mutants proto schema
-.PHONY: lock clean env images
+.PHONY: lock clean env images docs
 
 # make ends with 2 whatever the harness ends with, so its own exit code is printed.
 run: $(RUN_STAMP)  ## the main job: 50 agents against the embedded stack
@@ -126,6 +126,9 @@ faults: $(TEST_STAMP)  ## every fault for real, on child processes; writes the t
 
 mutants: $(TEST_STAMP)  ## does a test notice each changed operator? writes no file; about half an hour
 	$(BIN)/python -m tests.studies.mutants
+
+docs: $(TEST_STAMP)  ## the documentation as a site, in build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

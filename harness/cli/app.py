@@ -241,6 +241,9 @@ def report(
     hgrm: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for percentile distributions.")
     ] = None,
+    card: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="A card, SVG; - for the terminal.")
+    ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Report a run from its stored evidence; without an option, report.html and junit.xml in it.
@@ -249,7 +252,7 @@ def report(
     """
     from harness.cli.report_files import ReportRequest, report_folder  # slow to import
 
-    wanted = ReportRequest(html=html, junit=junit, markdown=markdown, csv=csv, hgrm=hgrm)
+    wanted = ReportRequest(html=html, junit=junit, markdown=markdown, csv=csv, hgrm=hgrm, card=card)
     report_folder(folder, wanted, show=show, console=make_console())
 
 

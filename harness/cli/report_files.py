@@ -34,6 +34,7 @@ from harness.report.data import ReportData, read_report_data
 from harness.report.hgrm import write_hgrm
 from harness.report.html import html_report
 from harness.report.html.capacity_page import capacity_page
+from harness.report.html.card import card_svg
 from harness.report.html.chaos_page import chaos_page
 from harness.report.html.group_page import group_page
 from harness.report.html.isolation_page import isolation_page
@@ -73,6 +74,7 @@ class ReportRequest:
     csv: Path | None = None
     hgrm: Path | None = None
     json: Path | None = None
+    card: Path | None = None
 
     @property
     def anything(self) -> bool:
@@ -116,7 +118,7 @@ def _report_run_folder(
     if data.rejudged_reason:
         text = f"judged anew for this report: {data.rejudged_reason}"
         # Where a report goes to the output itself, the report states it.
-        if STDOUT not in (wanted.junit, wanted.markdown):
+        if STDOUT not in (wanted.junit, wanted.markdown, wanted.card):
             console.print(text, style="yellow", markup=False, soft_wrap=True)
     written = list(_report_run(data, wanted))
     if with_isolation:
@@ -247,6 +249,7 @@ def _report_run(data: ReportData, wanted: ReportRequest) -> Iterator[Path]:
         (wanted.html, html_report),
         (wanted.junit, junit_xml),
         (wanted.markdown, markdown),
+        (wanted.card, card_svg),
     )
     for path, make in texts:
         if path is not None:
@@ -260,11 +263,11 @@ def _report_run(data: ReportData, wanted: ReportRequest) -> Iterator[Path]:
 def _report_capacity(
     folder: CapacityFolder, wanted: ReportRequest, *, show: bool
 ) -> tuple[Path, ...]:
-    if wanted.csv or wanted.hgrm:
+    if wanted.csv or wanted.hgrm or wanted.card:
         raise UsageError(
             "a search has a page, JUnit XML and Markdown only",
             where=str(folder.path),
-            hint="name the folder of one of its trials for CSV or .hgrm files",
+            hint="name the folder of one of its trials for CSV, .hgrm files or a card",
         )
     result = folder.read_result()
     wanted = _with_page(wanted, folder.html, folder.junit, show=show)
@@ -277,11 +280,11 @@ def _report_capacity(
 
 
 def _report_scale(folder: ScaleFolder, wanted: ReportRequest, *, show: bool) -> tuple[Path, ...]:
-    if wanted.hgrm:
+    if wanted.hgrm or wanted.card:
         raise UsageError(
-            "an experiment has no percentile distributions",
+            "an experiment has no percentile distributions and no card",
             where=str(folder.path),
-            hint="name the folder of one of its runs for .hgrm files",
+            hint="name the folder of one of its runs for these",
         )
     result = folder.read_result()
     wanted = _with_page(wanted, folder.html, folder.junit, show=show)
@@ -315,11 +318,11 @@ def _write_all(
 
 
 def _report_group(folder: GroupFolder, wanted: ReportRequest, *, show: bool) -> tuple[Path, ...]:
-    if wanted.csv or wanted.hgrm:
+    if wanted.csv or wanted.hgrm or wanted.card:
         raise UsageError(
             "several runs together have a page, JUnit XML and Markdown only",
             where=str(folder.path),
-            hint="name the folder of one of its runs for CSV or .hgrm files",
+            hint="name the folder of one of its runs for CSV, .hgrm files or a card",
         )
     judgement = read_group_result(folder)
     wanted = _with_page(wanted, folder.html, folder.junit, show=show)
@@ -332,7 +335,7 @@ def _report_group(folder: GroupFolder, wanted: ReportRequest, *, show: bool) -> 
 
 
 def _report_chaos(folder: ChaosFolder, wanted: ReportRequest, *, show: bool) -> tuple[Path, ...]:
-    if wanted.junit or wanted.markdown or wanted.csv or wanted.hgrm:
+    if replace(wanted, html=None).anything:
         raise UsageError(
             "rounds of random faults have a page only",
             where=str(folder.path),

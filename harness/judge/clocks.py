@@ -14,14 +14,14 @@ CLOCK_STABLE = CheckSpec(
     "clocks stable",
     CheckKind.VALIDITY,
     invalid="a server's clock moves by more than error and 500 ppm explain, or the host's wall"
-    " clock by 10 ms in a second: stamps from before and after do not compare",
+    " clock by 10 ms in a second. Stamps from before and after do not compare",
 )
 CLOCK_PROBED = CheckSpec(
     "clock_probed",
     "clocks probed around the load",
     CheckKind.VALIDITY,
     invalid="PostgreSQL's clock was not probed before the first and after the last signal, or is"
-    " known too coarsely; Redis's splits no stage, so it is only reported",
+    " known too coarsely. Redis's splits no stage, so it is only reported",
 )
 _UNPROBED = (
     "run again with a PostgreSQL that accepts connections from before the load until after it"

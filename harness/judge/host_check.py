@@ -15,10 +15,10 @@ HOST_INTERFERENCE = CheckSpec(
     "host_interference",
     "no host interference",
     CheckKind.VALIDITY,
-    invalid="an objective of latency or service time is missed, and could be met by the signals of"
-    ' the seconds in which no other program used cores, storage or steal ("Others on the host"'
-    " below): the system was not what was slow. The same of shares that are missed while other runs"
-    " of a harness left no core idle",
+    invalid="an objective of latency or service time is missed. The signals of seconds in which no"
+    ' other program used cores, storage or steal could meet it ("Others on the host" below). The'
+    " system was not what was slow. The same of shares that are missed while other runs of a"
+    " harness left no core idle",
 )
 _UNKNOWN = "not known: telemetry has no figures of other programs of this host"
 

@@ -57,7 +57,7 @@ EFFECTS_UNEXPECTED = CheckSpec(
     "effects_unexpected",
     "no unexpected effects",
     CheckKind.INTEGRITY,
-    fail="a signal that was not attempted, or that Redis refused, has effects; on servers that the"
+    fail="a signal that was not attempted, or that Redis refused, has effects. On servers that the"
     " harness started, also rows with a trace id of no signal of the run",
     needs=(FinalStatePart.TASKS,),
 )

@@ -60,8 +60,8 @@ SIGNALS_SIMULATED = CheckSpec(
     "signals simulated",
     CheckKind.OBJECTIVE,
     fail="no signal of the measured phase reached SIMULATED",
-    invalid="every signal was sent stale on purpose, or was refused as stale since the generator"
-    " sent it late or other runs of a harness left no core idle, or it is unknown how the signals"
+    invalid="every signal was sent stale on purpose. Or it was refused as stale since the generator"
+    " sent it late or other runs of a harness left no core idle. Or it is unknown how the signals"
     " ended",
     inconclusive="more than 1 % were rejected, and no objective limits rejections",
 )

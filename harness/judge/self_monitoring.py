@@ -43,7 +43,7 @@ GENERATOR_CPU = CheckSpec(
     "generator CPU time",
     CheckKind.VALIDITY,
     invalid="a swarm process computes for 900 ms of each second (saturated: no reserve for a"
-    " burst), or waits for a core for 500 ms (starved). Not less: an ordinary process on a busy"
+    " burst). Or it waits for a core for 500 ms (starved). Not less. An ordinary process on a busy"
     " host waits a millisecond at each of some hundred wake-ups a second and is on time all the"
     " same",
 )
@@ -52,7 +52,7 @@ GENERATOR_STALLS = CheckSpec(
     "no generator stalls",
     CheckKind.VALIDITY,
     invalid="one pause as long as the tightest latency limit (at least 250 ms), or pauses of 50 ms"
-    " and more that sum to 2 % of the time: such a pause makes signals miss the limit by itself",
+    " and more that sum to 2 % of the time. Such a pause makes signals miss the limit by itself",
 )
 OBSERVER_CPU = CheckSpec(
     "observer_cpu",

@@ -25,8 +25,8 @@ FINAL_STATE_READ = CheckSpec(
     "final_state_read",
     "final state read",
     CheckKind.VALIDITY,
-    invalid="a table could not be read in the end; row-level security hides rows that are missed;"
-    " signals are left in a status that the contract does not name. Checks that need what could"
+    invalid="a table could not be read in the end. Row-level security hides rows that are missed."
+    " Signals are left in a status that the contract does not name. Checks that need what could"
     " not be read are NOT_APPLICABLE; violations in what was read are a FAIL all the same",
 )
 _OUTCOMES = (FinalStatePart.OUTCOME, FinalStatePart.STATUS)

@@ -18,7 +18,7 @@ WARMUP_EFFECTIVE = CheckSpec(
     "warm-up effective",
     CheckKind.VALIDITY,
     invalid="of its signals less than half the share arrived that arrives in the measured phase"
-    " (from 20 signals on): the system came cold into the measured phase, or began to work only"
+    " (from 20 signals on). The system came cold into the measured phase, or began to work only"
     " during it",
 )
 

@@ -36,9 +36,3 @@ def test_named_registry_exists(path: str, name: str) -> None:
     assert re.search(
         rf"^{name}\b.*= [({{]", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE
     )
-
-
-def test_links_lead_somewhere() -> None:
-    """Relative links of the page."""
-    for target in re.findall(r"\]\(([^)#]+)", TEXT):
-        assert (PAGE.parent / target).exists(), target

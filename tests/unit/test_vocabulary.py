@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("harness", "compose", "tests")
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "scenarios/**/*.toml")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "scenarios/**/*.toml")
 # SIM905: a text is easier to read than a list of 40 strings.
 RETIRED = frozenset(
     """

@@ -178,6 +178,11 @@ def _style() -> str:
     )
 
 
+def render_template(name: str, **values: object) -> str:
+    """A template of this package with values; text from outside is escaped."""
+    return _environment().get_template(name).render(**values)
+
+
 def _source(name: str) -> str:
     loader = _environment().loader
     if loader is None:

@@ -128,8 +128,9 @@ def test_report_command_writes_what_is_wanted(
     report_folder(path, ReportRequest(), show=False, console=console)
     assert (path / "report.html").is_file()
     assert (path / "junit.xml").is_file()
-    with pytest.raises(UsageError, match="page, JUnit XML and Markdown only"):
-        report_folder(path, ReportRequest(csv=tmp_path), show=False, console=console)
+    for refused in (ReportRequest(csv=tmp_path), ReportRequest(card=tmp_path)):
+        with pytest.raises(UsageError, match="page, JUnit XML and Markdown only"):
+            report_folder(path, refused, show=False, console=console)
     folder.write_result(result.model_copy(update={"schema_version": 99}))
     with pytest.raises(EvidenceError, match="99"):
         folder.read_result()

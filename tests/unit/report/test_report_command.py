@@ -56,11 +56,13 @@ def test_each_report_goes_where_it_is_wanted(judged: RunFolder, tmp_path: Path) 
         *("--junit", str(tmp_path / "own.xml")),
         *("--csv", str(judged.path / "csv")),
         *("--hgrm", str(tmp_path / "hgrm")),
+        *("--card", str(tmp_path / "card.svg")),
     )
     assert text.startswith("## PASS")
     assert (tmp_path / "own.xml").is_file()
     assert (judged.path / "csv" / "samples.csv.gz").is_file()
     assert list((tmp_path / "hgrm").glob("*.hgrm"))
+    assert (tmp_path / "card.svg").read_text(encoding="utf-8").startswith("<svg")
     assert not judged.html.exists()
     # Tables in the run's own folder are no added evidence.
     assert assess(judged).judgement.verdict is Verdict.PASS
