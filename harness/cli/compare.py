@@ -23,11 +23,10 @@ from harness.cli.options import (
 )
 from harness.cli.overrides import only_for_new
 from harness.errors import UsageError
-from harness.stack.settings import ROOT
 
 RUNS = 5
 MARGIN_PERCENT = 10.0
-SCENARIO = ROOT / "scenarios" / "smoke.toml"
+SCENARIO = Path("smoke")
 
 
 def compare(
@@ -96,6 +95,7 @@ def compare(
     from harness.cli.report_files import STDOUT, ReportRequest, report_comparison
     from harness.cli.stack_choice import StackChoice  # these are slow to import
     from harness.report.compare import render_comparison
+    from harness.scenario.shipped_scenarios import find_scenario
     from harness.scenario.variant import load_variant
 
     allowed = parse_aspects(allow_different)
@@ -125,7 +125,12 @@ def compare(
             allowed=tuple(sorted(allowed)),
         )
         result = begin_interleaved(
-            scenario, plan, seed=seed, settings=settings or (), reports=reports, choice=choice
+            find_scenario(scenario),
+            plan,
+            seed=seed,
+            settings=settings or (),
+            reports=reports,
+            choice=choice,
         )
     else:
         question = ComparisonQuestion(objective, margin / 100, allowed)

@@ -71,7 +71,9 @@ def begin(
     from harness.cli.signoff_run import begin_signoff, continue_signoff  # slow to import
     from harness.cli.stack_choice import StackChoice
     from harness.scenario.policy import parse_policy, read_policy_text
+    from harness.scenario.shipped_scenarios import find_scenario
 
+    path = find_scenario(path)
     if path.is_dir():
         only_for_new(
             path,

@@ -44,6 +44,14 @@ def postgres(facts: HostFacts) -> Finding:
 
 def evm(facts: HostFacts) -> Finding:
     """The reference engine's EVM on this host; containers bring their own."""
+    if facts.evm is None and facts.anvil is not None:
+        return Finding(
+            "EVM",
+            Level.WARN,
+            f"no {EVM_PACKAGE}",
+            "the process stack simulates by Anvil only: --set signals.full_share=1",
+            HOW_TO_GET_EVM,
+        )
     if facts.evm is None:
         return _absent("EVM", f"no {EVM_PACKAGE}", HOW_TO_GET_EVM)
     return Finding(

@@ -77,7 +77,8 @@ def test_a_wheel_has_every_file_of_the_repository_that_is_needed(wheel: Path) ->
     """And no other one: neither caches nor what `npm` installs."""
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    code, data = tracked("harness"), tracked("compose", "scenarios", "examples", "docs/schema")
+    pages = ("docs/schema", "docs/calibration.md", "docs/defects.md")
+    code, data = tracked("harness"), tracked("compose", "scenarios", "examples", *pages)
     assert names == code | {f"harness/_data/{name}" for name in data}
 
 

