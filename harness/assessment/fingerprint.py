@@ -18,6 +18,7 @@ from harness.contract.names import Contract
 from harness.errors import UsageError, nearest
 from harness.printable import SingleLineText
 from harness.scenario import Scenario
+from harness.scenario.question import canonical_objective
 
 ASPECTS = ("question", "settings", "stack", "images", "quotas", "host", "contract")
 ALL = "all"
@@ -56,11 +57,12 @@ def question_of(scenario: Scenario) -> dict[str, str]:
     document = scenario.model_dump(mode="json", exclude=_NOT_ASKED, exclude_none=True)
     limits = [
         {
-            **{key: value for key, value in asdict(slo.parsed).items() if key != "text"},
+            **{key: value for key, value in limit.items() if key != "text"},
             "abort_on_fail": slo.abort_on_fail,
             "abort_delay_s": slo.abort_delay_s,
         }
         for slo in scenario.slos()
+        for limit in [asdict(canonical_objective(slo.parsed, scenario.load))]
     ]
     texts = sorted(json.dumps(limit, sort_keys=True) for limit in limits)
     return flatten(document) | {f"objectives.{number}": text for number, text in enumerate(texts)}

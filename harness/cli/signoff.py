@@ -30,9 +30,11 @@ ARCHIVE_SUFFIX, SIGNATURE_SUFFIX = ".tar.gz", ".dsse.json"
 class _BeginByDefault(TyperGroup):
     """`harness signoff POLICY` is `harness signoff begin POLICY`."""
 
+    default = _BEGIN
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in _HELP:
-            args = [_BEGIN, *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 

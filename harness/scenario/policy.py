@@ -123,7 +123,8 @@ class BackupRestored(_OneRun):
     kind: Literal["backup"]
 
     def find_misfit(self, scenario: Scenario) -> str:
-        return "" if any(f.kind == "backup" for f in scenario.fault) else "has no fault of a backup"
+        has_one = any(fault.kind == self.kind for fault in scenario.fault)
+        return "" if has_one else "has no fault of a backup"
 
 
 class AgentsScaleOut(_OneRun):

@@ -147,6 +147,8 @@ def problem_of(words: list[str]) -> str:
     command: Any = typer.main.get_command(app)
     name = "harness"
     while (commands := getattr(command, "commands", {})) and words and words[0][0] != "-":
+        if words[0] not in commands and hasattr(command, "default"):
+            words = [command.default, *words]
         name, *words = words
         if name not in commands:
             return f"no command {name}"
