@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -28,14 +30,17 @@ ORDER = {
     "order": {"ref": "r-1", "wallet": "W-0001", "size": "10", "book": "b"},
 }
 WORKED_MAX_S = 10.0
+# One of the server's databases without streams of other tests, which would be proposed as well.
+DATABASE = 5
 
 
 @pytest.fixture(scope="module")
 def external(postgres: Postgres, redis_server: Redis) -> Iterator[ExternalSystem]:
     """The desk after it has worked an order."""
-    made = ExternalSystem(postgres, redis_server, "desk_init")
+    url = urlsplit(redis_server.url)._replace(path=f"/{DATABASE}").geturl()
+    made = ExternalSystem(postgres, replace(redis_server, url=url), "desk_init")
     made.prepare()
-    with redis.Redis.from_url(redis_server.url) as client, psycopg.connect(made.owner) as owner:
+    with redis.Redis.from_url(url) as client, psycopg.connect(made.owner) as owner:
         client.xadd("desk.orders", {"msg": json.dumps(ORDER)})
         with made.open():
             end_s = time.monotonic() + WORKED_MAX_S
@@ -52,7 +57,7 @@ def init(external: ExternalSystem, folder: Path, **changes: str) -> tuple[int, s
     """The command with the logins of the desk, its exit code and output."""
     urls = {
         "--from-database": f"postgresql://127.0.0.1:{external.postgres.port}/{external.database}",
-        "--redis": f"redis://127.0.0.1:{external.redis.port}/0",
+        "--redis": f"redis://127.0.0.1:{external.redis.port}/{DATABASE}",
         "--name": "desk",
         "--ci": "none",
     }

@@ -13,7 +13,7 @@ from harness.process.run_registry import other_runs
 from tests.unit.api.test_pytest_plugin import PLUGIN
 
 pytest_plugins = ["pytester"]
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.alone]
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = f"""
 import numpy as np
