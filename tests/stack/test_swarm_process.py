@@ -75,7 +75,8 @@ def stream_names(server: OwnRedis) -> dict[tuple[int, int], tuple[int, int]]:
 
 def test_journal_and_stream_agree(server: OwnRedis, tmp_path: Path) -> None:
     """Two processes: all that was intended, once, in order, as composed; agents leave no group."""
-    load = load_of((4, 200, 0.7), (9, 500, 0.7), processes=2)
+    # Long enough for each agent to meet a block, on a busy host too.
+    load = load_of((4, 200, 0.7), (9, 250, 3.0), processes=2)
     plan = plan_for(server, load, tmp_path / "journal", full_share=0.3, memo_bytes=20)
     swarm = Swarm(plan, tmp_path)
     with Chain(server, 0.2) as chain:
