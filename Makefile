@@ -99,10 +99,6 @@ proto: $(TEST_STAMP)  ## build the Protobuf bindings from compose/proto
 
 schema: $(TEST_STAMP)  ## publish the JSON schemas of results, and the table of checks
 	$(BIN)/python -m harness.assessment.result_schema
-	$(BIN)/python -m harness.assessment.capacity_schema
-	$(BIN)/python -m harness.assessment.scale_schema
-	$(BIN)/python -m harness.assessment.compare_schema
-	$(BIN)/python -m harness.assessment.signoff_schema
 	$(BIN)/python -m harness.assessment.check_table
 
 COMPILE := uv pip compile --quiet --no-header --no-annotate --generate-hashes

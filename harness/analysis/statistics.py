@@ -134,23 +134,23 @@ def estimate_effective_sample(series: Series, percentile: float) -> EffectiveSam
     it. Where many values are tied at the quantile, one of the two is almost constant and shows no
     autocorrelation.
     """
-    found = _sample_at(series, percentile)
+    bins = series.counts_by_bin()
+    found = _sample_at(series, bins, percentile)
     if found.decorrelated and not found.barely:
         return found
     for divisor in _HIGHER:
         above = 100 - (100 - percentile) / divisor
-        at = _sample_at(series, above)
+        at = _sample_at(series, bins, above)
         enough = at.effective_size >= size_needed(above)
         if enough and at.decorrelated and not at.barely:
             return replace(found, higher=HigherPercentile(above, at.effective_size))
     return found
 
 
-def _sample_at(series: Series, percentile: float) -> EffectiveSample:
+def _sample_at(series: Series, bins: NDArray[np.int64], percentile: float) -> EffectiveSample:
     signals = len(series)
     if signals == 0:
         return EffectiveSample(0, 0, 0, True)
-    bins = series.counts_by_bin()
     quantile = int(np.searchsorted(np.cumsum(bins), rank_of(percentile, signals)))
     results = [
         one
@@ -198,9 +198,9 @@ def batch_means(
     """
     width_ms = max(1, round(span_ms * _SIGNALS_PER_BATCH_FIRST / signals))
     inflation, batches, correlated, widenings = 1.0, 0, True, _WIDENINGS_INDEPENDENT
-    while (number := -(-span_ms // width_ms)) >= BATCHES_MIN:
-        if not correlated and widenings <= 0 and number <= _BATCHES_ALWAYS:
-            break
+    while (number := -(-span_ms // width_ms)) >= BATCHES_MIN and (
+        correlated or widenings > 0 or number > _BATCHES_ALWAYS
+    ):
         counts, above = batches_of(width_ms)
         estimate, neighbours = _inflation(counts, above, share)
         inflation, batches = max(inflation, estimate), len(counts)

@@ -1,8 +1,8 @@
 """One file of a whole folder, and back.
 
-The same folder gives the same bytes: files in the order of their paths, with the owner, the mode
-and the time of nobody. Reading takes an archive from anybody: only regular files below one folder
-are unpacked, and sizes, numbers and names are bounded before they are used.
+The same folder gives the same bytes: files in the order of their paths, with a fixed
+owner, mode and time. An archive that is read is untrusted: only regular files below one folder are
+unpacked, and sizes, numbers and names are bounded before they are used.
 """
 
 from __future__ import annotations

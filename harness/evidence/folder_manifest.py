@@ -1,7 +1,7 @@
 """`manifest.json`: the digest of every file of a folder, under one root hash.
 
 What is made from the evidence again at any time (results, pages, histograms of a run) is left out:
-nobody has to believe it. A folder may be hostile: no link is followed, and all is bounded.
+no reader relies on it. A folder may be hostile: no link is followed, and all is bounded.
 """
 
 from __future__ import annotations

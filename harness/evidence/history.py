@@ -9,7 +9,6 @@ it, is skipped and named, and stays where it is.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -28,11 +27,12 @@ from pydantic import (
     ValidationError,
 )
 
-from harness.clock import NS_PER_MS, NS_PER_S, SystemClock
+from harness.clock import NS_PER_S
 from harness.errors import EvidenceError, UsageError
 from harness.evidence.jsonl import format_jsonl
 from harness.evidence.new_folder import FileName
 from harness.evidence.strict_json import MALFORMED, loads
+from harness.file_lock import lock_within
 from harness.printable import one_line
 from harness.safe_open import MIB, check_kind, read_regular
 
@@ -48,7 +48,6 @@ _SKIPPED_NAMED_MAX = 100
 # Lines that cannot be read, and so have no month, of a folder that others were merged into.
 _UNREAD = f"unread{SUFFIX}"
 _LOCK_TIMEOUT_NS = 10 * NS_PER_S
-_LOCK_RETRY_NS = 50 * NS_PER_MS
 
 Text = Annotated[str, StringConstraints(max_length=TEXT_MAX), AfterValidator(one_line)]
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
@@ -295,19 +294,11 @@ def _locked(file: Path) -> Iterator[int]:
     fd = os.open(file, flags, 0o666)
     try:
         check_kind(file, os.fstat(fd).st_mode)
-        clock = SystemClock()
-        deadline_ns = clock.now_ns() + _LOCK_TIMEOUT_NS
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if clock.now_ns() > deadline_ns:
-                    raise EvidenceError(
-                        f"another process has locked it for {_LOCK_TIMEOUT_NS / NS_PER_S:g} s",
-                        where=str(file),
-                    ) from error
-                clock.sleep_ns(_LOCK_RETRY_NS)
+        if not lock_within(fd, _LOCK_TIMEOUT_NS):
+            raise EvidenceError(
+                f"another process has locked it for {_LOCK_TIMEOUT_NS / NS_PER_S:g} s",
+                where=str(file),
+            )
         yield fd
     finally:
         os.close(fd)

@@ -1,4 +1,4 @@
-"""A sign-off that came from anybody: unpacked, judged again offline, and compared.
+"""A sign-off of unknown origin: unpacked, judged again offline, and compared.
 
 Nothing in it is believed. The manifest shows what was changed and not sealed anew; the evidence
 itself shows the rest: every attempt is judged again, and result and page have to follow from that.

@@ -29,9 +29,9 @@ OBSERVER_DELAY = CheckSpec(
     "observer_delay",
     "observer delay",
     CheckKind.VALIDITY,
-    invalid="P99 from commit to observation above 10 % of the tightest limit, at least 20 ms."
-    " Without commit times from the read before, and only if a verdict rests on it. The observer"
-    " measured itself then",
+    invalid="P99 from commit to observation above 10 % of the tightest limit, at least 20 ms: the"
+    " observer measured itself. Without commit times it counts from the read before, and only if a"
+    " verdict rests on it",
 )
 REPORTS_AFTER_COMMIT = CheckSpec(
     "reports_after_commit",

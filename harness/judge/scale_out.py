@@ -49,7 +49,7 @@ EVENTS_SPREAD = CheckSpec(
     "events_spread",
     "events spread over the agents",
     CheckKind.INTEGRITY,
-    fail="an agent had no event of the shared group while the number of agents was the same. Or"
+    fail="an agent had no event of the shared group while the number of agents was the same, or"
     " the largest share was more than 5 times the smallest",
     invalid=_INTERFERED,
     inconclusive="fewer than 4 events for each agent",

@@ -43,9 +43,9 @@ GENERATOR_CPU = CheckSpec(
     "generator CPU time",
     CheckKind.VALIDITY,
     invalid="a swarm process computes for 900 ms of each second (saturated: no reserve for a"
-    " burst). Or it waits for a core for 500 ms (starved). Not less. An ordinary process on a busy"
-    " host waits a millisecond at each of some hundred wake-ups a second and is on time all the"
-    " same",
+    " burst), or waits for a core for 500 ms (starved). The limit is not lower, since an"
+    " ordinary process on a busy host waits a millisecond at each of some hundred wake-ups a"
+    " second and is on time all the same",
 )
 GENERATOR_STALLS = CheckSpec(
     "generator_stalls",

@@ -17,13 +17,14 @@ import re
 import secrets
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.clock import NS_PER_S
 from harness.errors import StackError
+from harness.file_lock import lock_within
 from harness.process.proc import PROC, parent_of, state_of
 
 # The kernel keeps 15 characters of it.
@@ -34,7 +35,6 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MARKERS_MAX = 256
-_TURN_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +103,15 @@ def run_turn(timeout_s: float, place: Path | None = None) -> Iterator[None]:
         found = os.fstat(lock)
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
             raise _unusable(path, "is no file of this user")
-        _await_lock(lock, path, timeout_s)
-        yield
-    finally:
-        os.close(lock)  # releases it; the file stays, so that nobody locks a removed one
-
-
-def _await_lock(lock: int, path: Path, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while True:
-        with suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        if time.monotonic() >= deadline:
+        if not lock_within(lock, round(timeout_s * NS_PER_S)):
             raise StackError(
                 f"another run did not end within {timeout_s:g} s",
                 where=str(path),
                 hint="end it, or wait longer",
             )
-        time.sleep(_TURN_EVERY_S)
+        yield
+    finally:
+        os.close(lock)  # releases it; the file stays, so that no process locks a removed one
 
 
 def _unusable(path: Path, why: str) -> StackError:

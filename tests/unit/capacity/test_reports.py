@@ -12,7 +12,7 @@ from rich.console import Console
 from harness.analysis.capacity.trials import Answer, EndReason
 from harness.assessment.capacity import Bottleneck, CapacityResult
 from harness.assessment.capacity_folder import CapacityFolder
-from harness.assessment.capacity_schema import capacity_schema_text
+from harness.assessment.result_schema import CAPACITY as PUBLISHED
 from harness.cli.report_files import ReportRequest, report_folder
 from harness.errors import EvidenceError, UsageError
 from harness.experiments.capacity import search_capacity
@@ -155,4 +155,4 @@ def test_an_edited_result_is_not_believed(folder: CapacityFolder) -> None:
 def test_the_published_schema_is_the_current_one() -> None:
     """`make schema` writes it."""
     published = ROOT / "docs" / "schema" / "capacity-1.json"
-    assert published.read_text(encoding="utf-8") == capacity_schema_text()
+    assert published.read_text(encoding="utf-8") == PUBLISHED.text()

@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from harness.analysis.comparison import ComparisonVerdict, RunValue
-from harness.assessment.compare_schema import PATH, compare_schema, compare_schema_text
 from harness.assessment.comparison import ComparisonQuestion, RunSet, UnreadRun, compare_runs
 from harness.assessment.comparison_result import ComparisonResult
+from harness.assessment.result_schema import COMPARE as PUBLISHED
 from harness.report.compare import (
     change_rows,
     explained_by,
@@ -74,7 +74,7 @@ def test_every_verdict_has_every_report(verdict: ComparisonVerdict) -> None:
     assert shown in text.getvalue()
     assert compare_markdown(result).startswith(f"## {shown}: ")
     document = json.loads(json.dumps(result.model_dump(mode="json")))
-    Draft202012Validator(compare_schema()).validate(document)
+    Draft202012Validator(PUBLISHED.document()).validate(document)
     assert ComparisonResult.model_validate_json(json.dumps(document)) == result
     xml = compare_junit_xml(result)
     xmlschema.XMLSchema(SCHEMA).validate(xml)
@@ -86,7 +86,7 @@ def test_every_verdict_has_every_report(verdict: ComparisonVerdict) -> None:
 
 def test_published_schema_is_that_of_the_code() -> None:
     """After a change of the result's values: `make schema`."""
-    assert PATH.read_text(encoding="utf-8") == compare_schema_text(), "run `make schema`"
+    assert PUBLISHED.path.read_text(encoding="utf-8") == PUBLISHED.text(), "run `make schema`"
 
 
 def test_the_stage_that_grew_is_in_every_summary() -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from harness.assessment.result_schema import PATH, result_schema, schema_text
+from harness.assessment.result_schema import RUN
 from harness.evidence.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")
 def validator() -> Draft202012Validator:
     """Holds documents against the published schema."""
-    schema = json.loads(PATH.read_text(encoding="utf-8"))
+    schema = json.loads(RUN.path.read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
@@ -31,7 +31,7 @@ def document(judged: RunFolder) -> dict[str, Any]:
 
 def test_published_schema_is_that_of_the_code() -> None:
     """After a change of the result's values: `make schema`."""
-    assert PATH.read_text(encoding="utf-8") == schema_text(), "run `make schema`"
+    assert RUN.path.read_text(encoding="utf-8") == RUN.text(), "run `make schema`"
 
 
 def test_stored_result_validates(validator: Draft202012Validator, document: dict[str, Any]) -> None:
@@ -74,4 +74,4 @@ def test_what_is_no_result_does_not(
 
 def test_schema_has_no_closed_doors() -> None:
     """No part of it forbids what it does not know."""
-    assert '"additionalProperties": false' not in json.dumps(result_schema())
+    assert '"additionalProperties": false' not in json.dumps(RUN.document())

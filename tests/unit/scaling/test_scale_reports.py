@@ -13,9 +13,9 @@ import jsonschema
 import pytest
 from rich.console import Console
 
+from harness.assessment.result_schema import SCALE as PUBLISHED
 from harness.assessment.scale_folder import ScaleFolder
 from harness.assessment.scale_result import CellStatus, ScaleResult
-from harness.assessment.scale_schema import PATH, scale_schema_text
 from harness.assessment.scaling import RunFigure
 from harness.cli.report_files import ReportRequest, report_folder
 from harness.errors import UsageError
@@ -153,9 +153,9 @@ def test_results_follow_the_schema(make: Make, tmp_path: Path) -> None:
     """Which is the published one."""
     make(usl)
     folder = ScaleFolder.open(next(tmp_path.glob("*-scale")))
-    schema = json.loads(PATH.read_text(encoding="utf-8"))
+    schema = json.loads(PUBLISHED.path.read_text(encoding="utf-8"))
     jsonschema.validate(json.loads(folder.result.read_text(encoding="utf-8")), schema)
-    assert PATH.read_text(encoding="utf-8") == scale_schema_text()
+    assert PUBLISHED.path.read_text(encoding="utf-8") == PUBLISHED.text()
 
 
 def test_the_report_command_writes_what_is_wanted(make: Make, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner
 
-from harness.assessment.signoff_schema import PATH, signoff_schema, signoff_schema_text
+from harness.assessment.result_schema import SIGNOFF
 from harness.cli.app import app
 from harness.cli.signoff_run import resolve
 from harness.cli.signoff_steps import STEPS
@@ -178,6 +178,6 @@ def test_verify_says_so(tmp_path: Path) -> None:
 
 def test_the_published_schema_is_the_current_one(tmp_path: Path) -> None:
     """`make schema` writes it, and a document keeps it."""
-    assert PATH.read_text(encoding="utf-8") == signoff_schema_text()
+    assert SIGNOFF.path.read_text(encoding="utf-8") == SIGNOFF.text()
     folder, _ = finished(tmp_path, policy_text("load"), invalid)
-    jsonschema.validate(json.loads(folder.document.read_text(encoding="utf-8")), signoff_schema())
+    jsonschema.validate(json.loads(folder.document.read_text(encoding="utf-8")), SIGNOFF.document())
