@@ -87,7 +87,7 @@ def parse_percentile(text: str) -> Objective:
     found: Objective | None = None
     with suppress(ValueError):
         found = parse_objective(f"{text} < 1 s")
-    if found is None or not _is_comparable(found):
+    if found is None or not is_comparable(found):
         raise UsageError(
             f"{text[:60]!r} is no percentile of latency or service",
             where="--percentile",
@@ -98,7 +98,7 @@ def parse_percentile(text: str) -> Objective:
 
 def default_percentile(scenario: Scenario) -> Objective:
     """The first objective for a percentile over the measured load; the P99 of latency without."""
-    found = (one for one in scenario.parsed_objectives() if _is_comparable(one))
+    found = (one for one in scenario.parsed_objectives() if is_comparable(one))
     return next(found, parse_objective("p99 < 1 s"))
 
 
@@ -148,7 +148,8 @@ def explaining_figures(
     return {key: value for key, value in found if value > 0}
 
 
-def _is_comparable(objective: Objective) -> bool:
+def is_comparable(objective: Objective) -> bool:
+    """Whether it is about a percentile of latency or service over the whole measured load."""
     return (
         objective.metric in _METRICS
         and objective.percentile is not None
@@ -167,7 +168,7 @@ def _of_check(
         objective = parse_objective(check.objective)
     except ValueError:
         return
-    if not _is_comparable(objective):
+    if not is_comparable(objective):
         return
     modes = [mode for metric, mode in measured if metric == objective.metric]
     mode = check.mode or objective.mode or (modes[0] if len(modes) == 1 else "")

@@ -158,8 +158,10 @@ def _percentile_key(
     # Of equals "lite", which most signals are.
     mode = max(sorted(modes, reverse=True), key=lambda one: modes[one], default="")
     found = PercentileKey(metric, percentile, mode)
-    if question.objective and valid and not mode:
-        known = sorted({f"{key.mode} {key.name}" for run in valid for key in run.percentiles})
+    if question.objective and valid and not modes:
+        known = sorted(
+            {f"{key.mode} {key.name}".lstrip() for run in valid for key in run.percentiles}
+        )
         raise UsageError(
             f"no run has a figure of {' '.join(filter(None, (objective.mode, found.name)))}",
             where="--percentile",

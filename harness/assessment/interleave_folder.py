@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.analysis.comparison import MARGIN
-from harness.assessment.comparison_result import COMPARE_SCHEMA_VERSION, ComparisonResult
+from harness.assessment.comparison_result import ComparisonResult
 from harness.assessment.scale_folder import StoredAttempt
 from harness.evidence import atomic_files
 from harness.evidence.experiment_folder import SCENARIO, ExperimentFolder, StoredStack
@@ -98,15 +98,12 @@ class InterleaveFolder(ExperimentFolder):
         Raises:
             EvidenceError: the evidence cannot be read, or the result not be written.
         """
-        self.write_bound(result.model_dump(mode="json"), self._run_ids())
+        self.write_bound(result.model_dump(mode="json"), self.run_ids())
 
-    def read_result(self) -> ComparisonResult:
-        """The stored result, held against the evidence.
+    def run_ids(self) -> list[str]:
+        """The runs that ended, in order.
 
         Raises:
-            EvidenceError: missing, not of a form that this harness reads, or not of this evidence.
+            EvidenceError: the progress is missing or unreadable.
         """
-        return self.read_bound(ComparisonResult, COMPARE_SCHEMA_VERSION, self._run_ids())
-
-    def _run_ids(self) -> list[str]:
         return [one.run_id for one in self.read().attempts]

@@ -35,7 +35,7 @@ def runs_of_both(base: str, new: str, reports: Path) -> tuple[RunSet, RunSet]:
     Raises:
         UsageError: a source is none or has no run, or both are `last:N`.
     """
-    base_last, new_last = (_LAST.match(source) for source in (base, new))
+    base_last, new_last = newest_count(base), newest_count(new)
     if base_last and new_last:
         raise UsageError(
             "both sides are the newest runs of a folder, and would be the same",
@@ -44,11 +44,17 @@ def runs_of_both(base: str, new: str, reports: Path) -> tuple[RunSet, RunSet]:
         )
     if base_last:
         others = runs_of(new)
-        return _newest(base, int(base_last["count"]), reports, others), others
+        return _newest(base, base_last, reports, others), others
     own = runs_of(base)
     if new_last:
-        return own, _newest(new, int(new_last["count"]), reports, own)
+        return own, _newest(new, new_last, reports, own)
     return own, runs_of(new)
+
+
+def newest_count(source: str) -> int | None:
+    """N of `last:N`; None of other sources."""
+    found = _LAST.match(source)
+    return int(found["count"]) if found else None
 
 
 def runs_of(source: str) -> RunSet:
@@ -57,7 +63,7 @@ def runs_of(source: str) -> RunSet:
     Raises:
         UsageError: it names none, or more than RUNS_MOST.
     """
-    return read_runs(source, _folders(source))
+    return read_runs(source, folders_of(source))
 
 
 def read_runs(source: str, paths: Iterable[Path]) -> RunSet:
@@ -85,7 +91,12 @@ def _read(path: Path) -> ComparedRun | UnreadRun:
         return UnreadRun(path.name, error_text(error))
 
 
-def _folders(source: str) -> tuple[Path, ...]:
+def folders_of(source: str) -> tuple[Path, ...]:
+    """The folders of the runs that a source other than `last:N` names.
+
+    Raises:
+        UsageError: it names none, or more than RUNS_MOST.
+    """
     parts = [source] if Path(source).exists() else [part for part in source.split(",") if part]
     paths = tuple(dict.fromkeys(path for part in parts for path in _runs_in(Path(part))))
     if not paths:
@@ -111,17 +122,18 @@ def _runs_in(path: Path) -> Iterator[Path]:
             where=str(path),
             hint=f"compare them by harness compare {path}, or name runs of one side",
         )
-    if _is_run(own):
+    if is_run(own):
         yield own
         return
     for folder in [own] if GroupFolder.is_at(own) else _subfolders(own):
-        if _is_run(folder):
+        if is_run(folder):
             yield folder
         elif GroupFolder.is_at(folder):
-            yield from filter(_is_run, _subfolders(folder))
+            yield from filter(is_run, _subfolders(folder))
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: Path) -> bool:
+    """Whether this is the folder of a run."""
     return (path / "plan.json").is_file()
 
 
@@ -146,7 +158,7 @@ def _newest(source: str, count: int, reports: Path, others: RunSet) -> RunSet:
     known = {one.run_id for one in others.runs} | {one.run_id for one in others.unread}
     runs: list[ComparedRun] = []
     unread: list[UnreadRun] = []
-    for path in sorted(_folders(str(reports)), key=lambda one: one.name, reverse=True):
+    for path in sorted(folders_of(str(reports)), key=lambda one: one.name, reverse=True):
         if len(runs) == count:
             break
         if path.name in known:

@@ -79,6 +79,10 @@ def compare(
     images: ImageSet = "upstream",
     image: Images = None,
     agent_containers: AgentContainers = 0,
+    history: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="History that last:N is about; may be repeated."),
+    ] = None,
     accept_production: AcceptProduction = None,
 ) -> None:
     """Compare a percentile of two groups of runs: slower, faster, the same, or cannot tell.
@@ -95,11 +99,18 @@ def compare(
     from harness.cli.report_files import STDOUT, ReportRequest, report_comparison
     from harness.cli.stack_choice import StackChoice  # these are slow to import
     from harness.report.compare import render_comparison
+    from harness.report.compared_history import runs_with_history
     from harness.scenario.shipped_scenarios import find_scenario
     from harness.scenario.variant import load_variant
 
     allowed = parse_aspects(allow_different)
     objective = parse_percentile(percentile) if percentile is not None else None
+    if interleave and history:
+        raise UsageError(
+            "new runs are compared, not those of a history",
+            where="--history",
+            hint="leave it out, or leave --interleave out and name last:N",
+        )
     if not interleave:
         _need_no_runs({"--seed": seed, "--set": settings, "--image": image})
     if new is None and not interleave and InterleaveFolder.is_at(Path(base)):
@@ -134,7 +145,12 @@ def compare(
         )
     else:
         question = ComparisonQuestion(objective, margin / 100, allowed)
-        result = compare_runs(*runs_of_both(base, new, reports), question)
+        sides = (
+            runs_with_history(base, new, reports, history, allowed)
+            if history
+            else runs_of_both(base, new, reports)
+        )
+        result = compare_runs(*sides, question)
     wanted = ReportRequest(markdown=markdown, json=json, junit=junit)
     # What goes to the terminal stands there alone, for a program to read.
     if STDOUT not in (markdown, json, junit):

@@ -136,7 +136,11 @@ def verify(
 def sign(
     source: Source,
     key: Annotated[
-        Path, typer.Option(help="File with the private key; its password is in the environment.")
+        Path,
+        typer.Option(
+            help="File with the private key, its password in the environment; or with the public"
+            " key, whose private one an ssh-agent has."
+        ),
     ],
 ) -> None:
     """Verify a sign-off, and sign it: an in-toto statement in a DSSE envelope beside it.

@@ -1,4 +1,4 @@
-"""A signature: any bytes in a DSSE envelope, with a key from a file.
+"""A signature: any bytes in a DSSE envelope, with a key from a file or of an ssh-agent.
 
 `securesystemslib` signs and verifies; it is an extra, since only a sign-off needs it.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import EvidenceError, UsageError
 from harness.evidence import atomic_files
+from harness.evidence.ssh_agent import sign_by_agent
 from harness.safe_open import read_regular
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ PASSWORD = "HARNESS_SIGNOFF_PASSWORD"  # noqa: S105 - the name of a variable
 INSTALL = "in the repository: pip install -e '.[signoff]'"
 _KEY_BYTES_MAX = 64 * 1024
 _OPENSSH = b"OPENSSH PRIVATE KEY"
-_SSH_PUBLIC = b"ssh-"
 
 
 def sign(payload: bytes, payload_type: str, key: Path, environ: Mapping[str, str]) -> str:
@@ -32,23 +32,41 @@ def sign(payload: bytes, payload_type: str, key: Path, environ: Mapping[str, str
     Args:
         payload: what is signed.
         payload_type: media type.
-        key: file with an Ed25519, ECDSA P-256 or RSA key, PEM (PKCS 8) or OpenSSH.
-        environ: `PASSWORD` has the key's password.
+        key: file with an Ed25519, ECDSA P-256 or RSA key, PEM (PKCS 8) or OpenSSH. Of a public key
+            the ssh-agent has the private one.
+        environ: `PASSWORD` has the key's password; `SSH_AUTH_SOCK` names the agent.
 
     Returns:
         the envelope as JSON.
 
     Raises:
-        UsageError: the extra is not installed, or the key cannot be used.
+        UsageError: the extra is not installed, the key cannot be used, or the agent has it not.
     """
     dsse, signer_of = _library()
     try:
-        signer = signer_of.CryptoSigner(_private_key(key, environ))
+        signer: Any = (
+            _AgentSigner(_crypto_key(key), signer_of, environ)
+            if _is_public(key)
+            else signer_of.CryptoSigner(_private_key(key, environ))
+        )
         envelope: Envelope = dsse.Envelope(payload, payload_type, {})
         envelope.sign(signer)
     except (ValueError, TypeError) as error:
         raise _bad_key(key) from error
     return json.dumps(envelope.to_dict(), indent=1, sort_keys=True) + "\n"
+
+
+class _AgentSigner:
+    """What an envelope asks of a signer, answered by the ssh-agent."""
+
+    def __init__(self, key: Any, signer_of: ModuleType, environ: Mapping[str, str]) -> None:
+        self.public_key = signer_of.SSlibKey.from_crypto(key)
+        self._key, self._signer_of, self._environ = key, signer_of, environ
+
+    def sign(self, payload: bytes) -> Any:
+        """Sign the bytes that the envelope has made of its payload."""
+        found = sign_by_agent(self._key, payload, self._environ)
+        return self._signer_of.Signature(self.public_key.keyid, found.hex())
 
 
 def verify(path: Path, payload: bytes, payload_type: str, key: Path) -> str:
@@ -116,15 +134,34 @@ def _private_key(path: Path, environ: Mapping[str, str]) -> Any:
         raise _bad_key(path) from error
 
 
-def _public_key(path: Path, signer_of: ModuleType) -> Any:
+def _is_public(path: Path) -> bool:
+    data = _read(path)
+    return _is_ssh_public(data) or b"BEGIN PUBLIC KEY" in data
+
+
+def _is_ssh_public(data: bytes) -> bool:
+    return data.lstrip().startswith((b"ssh-", b"ecdsa-sha2-"))
+
+
+def _crypto_key(path: Path) -> Any:
     from cryptography.hazmat.primitives import serialization
 
     data = _read(path)
-    is_ssh = data.lstrip().startswith((_SSH_PUBLIC, b"ecdsa-sha2-"))
-    load = serialization.load_ssh_public_key if is_ssh else serialization.load_pem_public_key
+    load = (
+        serialization.load_ssh_public_key
+        if _is_ssh_public(data)
+        else serialization.load_pem_public_key
+    )
     try:
-        return signer_of.SSlibKey.from_crypto(load(data))
+        return load(data)
     except Exception as error:  # another format, or an unknown algorithm
+        raise _bad_key(path) from error
+
+
+def _public_key(path: Path, signer_of: ModuleType) -> Any:
+    try:
+        return signer_of.SSlibKey.from_crypto(_crypto_key(path))
+    except (ValueError, TypeError) as error:
         raise _bad_key(path) from error
 
 

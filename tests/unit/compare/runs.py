@@ -9,7 +9,8 @@ from harness.analysis.comparison import RunValue
 from harness.assessment.compared_figures import FigureKey, FigureKind, PercentileKey
 from harness.assessment.compared_run import ComparedRun
 from harness.assessment.comparison import ComparisonQuestion, RunSet, compare_runs
-from harness.assessment.comparison_result import ComparisonResult
+from harness.assessment.comparison_result import COMPARE_SCHEMA_VERSION, ComparisonResult
+from harness.assessment.interleave_folder import InterleaveFolder
 from harness.judge.verdict import Verdict
 from harness.scenario import parse_objective
 
@@ -60,3 +61,8 @@ def compared(
     return compare_runs(
         side("base", base), side("new", new, first=100), ComparisonQuestion(**question)
     )
+
+
+def stored_result(folder: InterleaveFolder) -> ComparisonResult:
+    """The result of alternate runs, held against their evidence."""
+    return folder.read_bound(ComparisonResult, COMPARE_SCHEMA_VERSION, folder.run_ids())

@@ -20,6 +20,7 @@ from harness.scenario import Scenario
 from harness.stack.settings import ROOT
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.analysis.evidence import steady as delays
+from tests.unit.compare.runs import stored_result
 
 LOAD = load_of(agents=2, rate=200.0, duration_s=2.0)
 SMOKE = ROOT / "scenarios" / "smoke.toml"
@@ -136,10 +137,10 @@ def test_alternate_runs_end_with_a_comparison_and_are_compared_again(
     folder = InterleaveFolder.open(path)
     assert folder.junit.is_file()
     assert folder.read_scenario().load.until_decided_s is None
-    stored = folder.read_result()
+    stored = stored_result(folder)
     assert json.loads((tmp_path / "result.json").read_text())["verdict"] == stored.verdict
     again = compare(path)
-    assert (again.exit_code, folder.read_result()) == (1, stored)
+    assert (again.exit_code, stored_result(folder)) == (1, stored)
     assert len(made) == 8
 
 

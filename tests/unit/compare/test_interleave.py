@@ -28,7 +28,7 @@ from harness.process.interrupt import Interrupted
 from harness.scenario import Scenario
 from harness.scenario.variant import Variant, load_variant
 from harness.stack.settings import ROOT
-from tests.unit.compare.runs import MS, NOISE, run
+from tests.unit.compare.runs import MS, NOISE, run, stored_result
 from tests.unit.fakes import SCENARIO
 
 BASE = Variant(name="main")
@@ -115,7 +115,7 @@ def test_the_comparison_is_stored_and_bound(
     result = compare_sides(folder)
     assert result.verdict is ComparisonVerdict.SLOWER
     assert (result.base.source, result.new.source) == ("main", "branch")
-    stored = folder.read_result()
+    stored = stored_result(folder)
     assert isinstance(stored, ComparisonResult)
     assert stored.model_copy(update={"bound": None}) == result
     assert compare_sides(folder) == result

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from harness.cli.signoff import signature_of
 from harness.cli.signoff import verify as verify_command
 from harness.errors import EvidenceError, UsageError
 from harness.evidence.signature import INSTALL, PASSWORD, sign, verify
+from harness.evidence.ssh_agent import SOCKET
 from tests.fuzz.hostile import edit
 from tests.unit.signoff.signoffs import finished, lossy, policy_text
 
@@ -161,3 +164,42 @@ def test_the_statement(tmp_path: Path) -> None:
     assert (predicate["result"], predicate["decision"]) == ("FAILED", "NOT_SIGNED_OFF")
     assert (predicate["failedTests"], predicate["passedTests"]) == (["first"], ["second"])
     assert payload(result, made.root) == payload(result, made.root)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\x00\x00",
+        b"\xff\xff\xff\xff",
+        b"\x00\x00\x00\x01\x0e",
+        b"\x00\x00\x00\x09\x0e\x00\x00\x00\xffabcd",
+        b"\x00\x00\x00\x0d\x0e\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00",
+    ],
+)
+def test_an_agent_that_answers_wrongly(answer: bytes, tmp_path: Path) -> None:
+    """Ends in a sentence, whatever it answers."""
+    key, path = key_files(tmp_path / "key"), tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with pytest.raises(UsageError, match="no ssh-agent can be used"):
+            sign(PAYLOAD, PAYLOAD_TYPE, public_of(key), {SOCKET: str(path)})
+        thread.join(5)
+
+
+def test_without_an_agent(tmp_path: Path) -> None:
+    """A public key alone signs nothing."""
+    key = key_files(tmp_path / "key")
+    for environ in ({}, {SOCKET: str(tmp_path / "away")}):
+        with pytest.raises(UsageError, match="no ssh-agent can be used"):
+            sign(PAYLOAD, PAYLOAD_TYPE, public_of(key), environ)
