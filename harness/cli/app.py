@@ -14,6 +14,7 @@ import harness
 from harness.cli.capacity import capacity
 from harness.cli.chaos import chaos
 from harness.cli.compare import compare
+from harness.cli.completion import complete_runs, complete_scenarios, stored_folder
 from harness.cli.console import make_console
 from harness.cli.containers import images_app, stack_app
 from harness.cli.history import history_app, site, trend
@@ -35,11 +36,13 @@ from harness.cli.options import (
     Settings,
     StackKind,
     Verbose,
+    duration_option,
 )
 from harness.cli.overrides import as_overrides
 from harness.cli.scale import scale
 from harness.cli.signoff import signoff_app
 from harness.cli.standard_streams import lost_output, need_current_folder
+from harness.cli.stored_runs import prune, rm, runs
 from harness.errors import Exit, HarnessError
 from harness.printable import printable, without_secrets
 from harness.process.interrupt import Interrupted, interruptible
@@ -60,6 +63,15 @@ app.add_typer(signoff_app, name="signoff")
 
 
 _WATCH_NICENESS = 19
+Stored = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        callback=stored_folder,
+        autocompletion=complete_runs,
+        help="A run, a --repeat or a search: its folder, its id below reports/, or latest.",
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -81,19 +93,21 @@ def _options(
 @app.command()
 def run(
     scenario: Annotated[
-        Path, typer.Argument(help="Scenario file, or a name of `harness scenarios`.")
+        Path,
+        typer.Argument(
+            help="Scenario file, or a name of `harness scenarios`.",
+            autocompletion=complete_scenarios,
+        ),
     ],
     agents: Annotated[int | None, typer.Option(help="Agents, in every stage.")] = None,
     rate: Annotated[float | None, typer.Option(help="Signals/s, in every stage.")] = None,
     duration: Annotated[
-        float | None, typer.Option(help="Seconds of load after the warm-up, all stages together.")
+        float | None,
+        duration_option("Load after the warm-up, all stages together: 90s, 5m, or seconds."),
     ] = None,
     until_decided: Annotated[
         float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Go on while undecided, up to so many seconds after the warm-up.",
-        ),
+        duration_option("Go on while undecided, up to so long after the warm-up."),
     ] = None,
     seed: Seed = None,
     repeat: Annotated[
@@ -201,7 +215,7 @@ def attach(
 
 @app.command()
 def judge(
-    folder: Annotated[Path, typer.Argument(help="Folder of a run, a --repeat or a search.")],
+    folder: Stored,
     verbose: Verbose = False,
 ) -> None:
     """Judge the stored evidence of a run again; the exit code is the verdict's."""
@@ -214,7 +228,7 @@ def judge(
 def watch(
     run: Annotated[
         str,
-        typer.Argument(help="A run's folder or id, or 'latest'."),
+        typer.Argument(help="A run's folder or id, or 'latest'.", autocompletion=complete_runs),
     ] = "latest",
     reports: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("reports"),
 ) -> None:
@@ -231,7 +245,7 @@ def watch(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of a run, a --repeat or a search.")],
+    folder: Stored,
     html: Annotated[Path | None, typer.Option(help="A page that needs no network.")] = None,
     junit: Annotated[Path | None, typer.Option(help="JUnit XML; - for the terminal.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Markdown; - for the terminal.")] = None,
@@ -256,6 +270,9 @@ def report(
     report_folder(folder, wanted, show=show, console=make_console())
 
 
+app.command()(runs)
+app.command()(rm)
+app.command()(prune)
 app.command()(trend)
 app.command()(site)
 
@@ -275,7 +292,7 @@ def defects() -> None:
 
 
 @app.command("diagnose")
-def diagnose_run(folder: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
+def diagnose_run(folder: Stored) -> None:
     """Say why the latency of a run is what it is, whatever its verdict."""
     from harness.cli.judge import diagnose_folder  # slow to import, and only needed here
 

@@ -23,6 +23,7 @@ from harness.cli.options import (
     StackKind,
 )
 from harness.cli.overrides import as_overrides, only_for_new
+from harness.durations import parse_duration_s
 from harness.stack.settings import ROOT
 
 CAPACITY = ROOT / "scenarios" / "capacity.toml"
@@ -81,7 +82,7 @@ def capacity(
     Exit code: 0 found, or not broken up to --max; 1 never met; 3 the bounds are wider than asked
     for; 4 INVALID; 2 wrong usage, 5 stack not available.
     """
-    from harness.cli.capacity_plan import PlanOptions, parse_axis, parse_duration_s
+    from harness.cli.capacity_plan import PlanOptions, parse_axis
     from harness.cli.capacity_run import begin_search, go_on  # slow to import
     from harness.cli.stack_choice import StackChoice
     from harness.scenario import load_scenario

@@ -11,13 +11,12 @@ from pydantic import ValidationError
 
 from harness.analysis.capacity.trials import SearchPlan
 from harness.contract.trace_id import AGENT_MAX
+from harness.durations import parse_duration_s
 from harness.errors import UsageError, nearest
 from harness.scenario import Scenario
 from harness.scenario.capacity_axis import CapacityAxis, stage_of
 from harness.scenario.file import format_problems
 
-_DURATION = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|min|h)?$")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}
 _SHARE = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(%)?$")
 _TIMES = re.compile(r"^([0-9]{1,2})x(.+)$")
 RATE_MAX = 100_000.0
@@ -78,19 +77,6 @@ def parse_axis(text: str) -> CapacityAxis:
         where="--axis",
         hint=(f"did you mean {near}? " if near else "") + f"possible are {', '.join(names)}",
     )
-
-
-def parse_duration_s(text: str, where: str) -> float:
-    """`20m`, `90s`, `1.5h`, or seconds.
-
-    Raises:
-        UsageError: it is no duration above zero.
-    """
-    match = _DURATION.match(text.strip())
-    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if seconds <= 0:
-        raise UsageError(f"{text!r} is no duration", where=where, hint="write 90s, 20m or 2h")
-    return seconds
 
 
 def make_plan(scenario: Scenario, axis: CapacityAxis, options: PlanOptions) -> SearchPlan:

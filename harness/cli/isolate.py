@@ -18,8 +18,10 @@ from harness.cli.options import (
     Seed,
     Settings,
     StackKind,
+    duration_option,
 )
 from harness.cli.overrides import as_overrides, only_for_new
+from harness.durations import with_numbers
 from harness.errors import UsageError
 from harness.scenario.isolation import Isolation
 from harness.stack.settings import ROOT
@@ -39,7 +41,7 @@ def isolate(
         ),
     ] = None,
     pairs: Annotated[int, typer.Option(help="Blocks with and without it, each.")] = 8,
-    block: Annotated[float, typer.Option(help="Seconds of a block.")] = 15.0,
+    block: Annotated[float, duration_option("Length of a block.")] = 15.0,
     margin: Annotated[
         float, typer.Option(help="ms; a larger change of the P99 is no isolation.")
     ] = 50.0,
@@ -136,5 +138,5 @@ def _fault(text: str) -> dict[str, Any]:
             raise UsageError(f"{pair!r} is not key=value", where="--disturb", hint=_DISTURB_HINT)
         if key in fault:
             raise UsageError(f"{key} is given twice", where="--disturb", hint=_DISTURB_HINT)
-        fault[key] = parse_value(value, f"--disturb {key}")
+        fault[key] = with_numbers(key, parse_value(value, f"--disturb {key}"))
     return fault

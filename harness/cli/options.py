@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from harness.durations import parse_duration_s
 from harness.errors import UsageError
 
 
@@ -17,6 +18,12 @@ class StackKind(StrEnum):
     PROCESS = "process"
     DOCKER = "docker"
     ATTACH = "attach"
+
+
+def _complete_defects(incomplete: str) -> list[str]:
+    from harness.cli.completion import complete_defects  # which imports from here
+
+    return complete_defects(incomplete)
 
 
 Seed = Annotated[int | None, typer.Option(help="Seed of schedule, content and chance.")]
@@ -29,6 +36,7 @@ Defects = Annotated[
     typer.Option(
         "--defect",
         metavar="NAME[:KEY=VALUE,...]",
+        autocompletion=_complete_defects,
         help="Switch on a defect of the reference services; see `harness defects`.",
     ),
 ]
@@ -59,6 +67,25 @@ HistoryPath = Annotated[
         help="Add each run to a history: FILE.jsonl, or a folder with a file a month.",
     ),
 ]
+
+
+def _duration_s(text: object) -> float:
+    """A duration of an option, or its default, in seconds.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    try:
+        return parse_duration_s(str(text), "")
+    except UsageError as error:
+        raise typer.BadParameter(f"{error.what}; {error.hint}") from error
+
+
+def duration_option(about: str) -> Any:
+    """An option that takes `90s`, `5m` or seconds."""
+    return typer.Option(metavar="DURATION", parser=_duration_s, help=about)
+
+
 AgentContainers = Annotated[
     int,
     typer.Option(

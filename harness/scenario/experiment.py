@@ -245,8 +245,9 @@ class Experiment(BaseModel):
         try:
             return Scenario.model_validate(document | {"seed": seed})
         except ValidationError as error:
+            problems = format_problems(error, "scenario", model=Scenario)
             raise UsageError(
-                f"{level!r} is no level of {self.vary}: {format_problems(error, 'scenario')}",
+                f"{level!r} is no level of {self.vary}: {problems}",
                 where="experiment.levels",
                 hint="docs/scenarios.md lists every key",
             ) from error
@@ -312,7 +313,7 @@ def load_experiment(path: Path, overrides: Mapping[str, object] | None = None) -
         return Experiment.model_validate({**table, **(overrides or {})})
     except ValidationError as error:
         raise UsageError(
-            format_problems(error, EXPERIMENT),
+            format_problems(error, EXPERIMENT, model=Experiment),
             where=str(path),
             hint="docs/scaling.md lists every key",
         ) from error

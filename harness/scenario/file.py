@@ -7,15 +7,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from harness.durations import duration_hint, unit_of, with_numbers
 from harness.errors import EvidenceError, UsageError
 from harness.safe_open import CONFIG_BYTES_MAX, read_regular
+from harness.scenario.key_places import key_hint
 from harness.scenario.models import Scenario
 from harness.scenario.shape import stages_of
 
 _HINT_SET = "write KEY=VALUE as in load.stages.0.agents=10; docs/scenarios.md lists every key"
 _SHOWN_MAX = 60
+# Types of pydantic's errors where a number is wanted.
+_NO_NUMBER = frozenset({"float_type", "int_type", "float_parsing", "int_parsing"})
 # The only table of an experiment's file; see `harness.scenario.experiment`.
 EXPERIMENT = "experiment"
 # A table of a policy's file; see `harness.scenario.policy`.
@@ -57,7 +61,7 @@ def load_scenario(
     try:
         return Scenario.model_validate(document)
     except ValidationError as error:
-        raise _wrong_entries(format_problems(error, "scenario"), path) from error
+        raise _wrong_entries(format_problems(error, "scenario", model=Scenario), path) from error
 
 
 def _expand_shape(document: dict[str, Any], path: Path) -> None:
@@ -77,7 +81,9 @@ def _expand_shape(document: dict[str, Any], path: Path) -> None:
         load["stages"] = stages_of(shape, path.parent)
     except ValidationError as error:
         # Places begin with the kind of the shape, which is no key.
-        problems = format_problems(error, "load.shape", under=("load", "shape"), skipped=1)
+        problems = format_problems(
+            error, "load.shape", under=("load", "shape"), skipped=1, model=Scenario
+        )
         raise _wrong_entries(problems, path) from error
     except ValueError as error:
         raise _wrong_entries(f"load.shape: {error}", path) from error
@@ -127,7 +133,8 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
         UsageError: it is not TOML.
     """
     try:
-        return tomllib.loads(text.replace("\r\n", "\n"))
+        found: dict[str, Any] = with_numbers("", tomllib.loads(text.replace("\r\n", "\n")))
+        return found
     except (ValueError, RecursionError) as error:
         # Of ValueError: no TOML, or an integer longer than Python reads.
         raise UsageError(
@@ -176,10 +183,11 @@ def _apply(document: dict[str, Any], override: str) -> None:
     *parents, last = key.strip().split(".")
     for part in parents:
         node = _step(node, part, key)
+    value = with_numbers(last, parse_value(text, f"--set {key}"))
     if isinstance(node, list):
-        node[_index(node, last, key)] = parse_value(text, f"--set {key}")
+        node[_index(node, last, key)] = value
     else:
-        node[last] = parse_value(text, f"--set {key}")
+        node[last] = value
 
 
 def parse_value(text: str, where: str) -> Any:
@@ -220,6 +228,7 @@ def format_problems(
     whole: str,
     hidden: Collection[str] = (),
     *,
+    model: type[BaseModel] | None = None,
     under: tuple[str, ...] = (),
     skipped: int = 0,
 ) -> str:
@@ -229,6 +238,7 @@ def format_problems(
         error: of the model.
         whole: name of the document, for a problem of no single key.
         hidden: keys whose values are not shown, because they may hold secrets.
+        model: of the whole document; unknown keys are then held against those that it has.
         under: keys of the table that the model is of.
         skipped: first parts of each place that are no keys.
     """
@@ -237,15 +247,25 @@ def format_problems(
         for problem in error.errors(include_url=False)
     ]
     places = {problem["loc"] for problem in found}
-    lines = [_line(problem, whole, hidden) for problem in found if not _is_implied(problem, places)]
+    lines = [
+        _line(problem, whole, hidden, model)
+        for problem in found
+        if not _is_implied(problem, places)
+    ]
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return "\n  - ".join([count, *lines])
 
 
-def _line(problem: Mapping[str, Any], whole: str, hidden: Collection[str]) -> str:
+def _line(
+    problem: Mapping[str, Any],
+    whole: str,
+    hidden: Collection[str],
+    model: type[BaseModel] | None,
+) -> str:
     place = ".".join(str(part) for part in problem["loc"]) or whole
     if problem["type"] == "extra_forbidden":
-        return f"{place}: unknown key"
+        hint = key_hint(model, problem["loc"]) if model and problem["loc"] else ""
+        return f"{place}: unknown key; {hint}" if hint else f"{place}: unknown key"
     message = _message(problem)
     given = problem.get("input")
     is_hidden = bool(problem["loc"]) and bool({problem["loc"][0], problem["loc"][-1]} & {*hidden})
@@ -269,6 +289,11 @@ def _message(problem: Mapping[str, Any]) -> str:
             return f"has to be a list; write [[{place}]]" if is_table else "has to be a list"
         case "model_type" | "model_attributes_type" | "dict_type":
             return "has to be a table"
+    if problem["type"] in _NO_NUMBER and isinstance(problem.get("input"), str):
+        names = [one for one in problem["loc"] if isinstance(one, str)]
+        if names and unit_of(names[-1]):
+            return f"is no duration; {duration_hint(unit_of(names[-1]))}"
+        return "has to be a number, without quotes"
     return str(problem["msg"]).removeprefix("Value error, ")
 
 

@@ -6,6 +6,7 @@ An entry of a scenario is the text of an objective, or a table that may end a ru
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -29,11 +30,11 @@ from harness.scenario.objective_metrics import (
 )
 
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
-_TIME = rf"(?P<value>{_NUMBER})\s*(?P<unit>us|ms|s)"
+_TIME = rf"(?P<value>{_NUMBER})\s*(?P<unit>us|ms|s|min|m)"
 _DURATION = re.compile(
     r"^(?:stage\s+(?P<stage>\S+)\s+)?(?:(?P<mode>lite|full)\s+)?(?P<rank>p\S+|max)"
     rf"(?:\s+of\s+(?P<metric>{metrics_of(Form.PERCENTILE)}))?"
-    rf"(?:\s+over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s))?"
+    rf"(?:\s+over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s|min|m))?"
     rf"\s*<\s*{_TIME}(?P<outside>\s+outside\s+faults)?$"
 )
 _SIMPLE = {
@@ -41,7 +42,7 @@ _SIMPLE = {
     for form, limit in (
         (
             Form.RECOVERY,
-            rf"(?:over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s)\s*)?<\s*{_TIME}"
+            rf"(?:over\s+any\s+(?P<window>{_NUMBER})\s*(?P<window_unit>ms|s|min|m)\s*)?<\s*{_TIME}"
             r"(?:\s+after\s+stage\s+(?P<stage>\S+))?",
         ),
         (Form.GROWTH, rf"<\s*(?P<value>{_NUMBER})\s*(?P<unit>kB|MB|GB)\s*/\s*h"),
@@ -52,7 +53,9 @@ _SIMPLE = {
 _RANK = re.compile(r"^p(?:0|[1-9][0-9]?)(?:\.[0-9]{1,9})?$")
 # Decimal multiples, as the International System of Units has them.
 _BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
-_NS = {"us": 1_000, "ms": NS_PER_MS, "s": NS_PER_S}
+_NS = {"us": 1_000, "ms": NS_PER_MS, "s": NS_PER_S, "min": 60 * NS_PER_S, "m": 60 * NS_PER_S}
+# What a limit without a unit, or with another sign, may mean.
+_MEANT = (("", " ms"), ("", " s"), ("", " %"), ("", " MB/h"), ("<=", "<"), (">", ">="))
 
 # The range of the histograms: no limit outside of it can be judged.
 LIMIT_MIN_NS = 1_000
@@ -129,12 +132,32 @@ def parse_objective(text: str) -> Objective:
         ValueError: with the error and the grammar.
     """
     line = " ".join(text.split())
+    if (found := _parsed(line)) is not None:
+        return found
+    if meant := _meant(line):
+        raise ValueError(f"{text!r} is not an objective; did you mean {meant!r}?")
+    raise ValueError(f"{text!r} is not an objective; write {GRAMMAR}")
+
+
+def _parsed(line: str) -> Objective | None:
     if match := _DURATION.match(line):
         return _duration(line, match)
     for form, pattern in _SIMPLE.items():
         if match := pattern.match(line):
             return _simple(line, form, match)
-    raise ValueError(f"{text!r} is not an objective; write {GRAMMAR}")
+    return None
+
+
+def _meant(line: str) -> str:
+    """The nearest objective where only a unit is missing, or the sign is another one."""
+    for wrong, right in _MEANT:
+        if wrong and wrong not in line:
+            continue
+        found = line.replace(wrong, right, 1) if wrong else line + right
+        with suppress(ValueError):
+            if _parsed(found) is not None:
+                return found
+    return ""
 
 
 def _simple(line: str, form: Form, match: re.Match[str]) -> Objective:

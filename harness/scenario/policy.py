@@ -344,7 +344,9 @@ def parse_policy(text: str, where: str) -> Policy:
     try:
         return Policy.model_validate(document)
     except ValidationError as error:
-        raise UsageError(format_problems(error, "the policy"), where=where, hint=hint) from error
+        raise UsageError(
+            format_problems(error, "the policy", model=Policy), where=where, hint=hint
+        ) from error
 
 
 def kind_table() -> str:

@@ -62,7 +62,9 @@ def load_variant(text: str) -> Variant:
     try:
         found = Variant.model_validate({"name": text, **document})
     except ValidationError as error:
-        raise UsageError(format_problems(error, "settings"), where=str(path), hint=_HINT) from error
+        raise UsageError(
+            format_problems(error, "settings", model=Variant), where=str(path), hint=_HINT
+        ) from error
     folder = path.absolute().parent
     paths = {
         key: str(folder / value)

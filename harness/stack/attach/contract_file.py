@@ -123,7 +123,7 @@ def load_attach_file(path: Path) -> AttachFile:
         # As JSON: just as strict, but a list may become a tuple and a text an enumeration.
         return AttachFile.model_validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
-        problems = format_problems(error, "contract", hidden=_HIDDEN)
+        problems = format_problems(error, "contract", hidden=_HIDDEN, model=AttachFile)
         raise UsageError(problems, where=str(path), hint=HINT) from error
 
 

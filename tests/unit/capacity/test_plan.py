@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from harness.cli.capacity_plan import PlanOptions, make_plan, parse_axis, parse_duration_s
+from harness.cli.capacity_plan import PlanOptions, make_plan, parse_axis
 from harness.errors import UsageError
 from harness.scenario.capacity_axis import CapacityAxis
 from tests.unit.capacity.searches import base
@@ -69,11 +69,3 @@ def test_a_wrong_axis_names_the_nearest() -> None:
     """And every other one."""
     with pytest.raises(UsageError, match=r"did you mean agents\? possible are rate, agents"):
         parse_axis("agent")
-
-
-def test_durations() -> None:
-    """In the usual units."""
-    texts = ("90", "90s", "20m", "20min", "1.5h", "500ms")
-    assert [parse_duration_s(text, "--within") for text in texts] == [90, 90, 1200, 1200, 5400, 0.5]
-    with pytest.raises(UsageError, match="--within"):
-        parse_duration_s("-5s", "--within")
