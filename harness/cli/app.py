@@ -44,6 +44,7 @@ from harness.cli.signoff import signoff_app
 from harness.cli.standard_streams import lost_output, need_current_folder
 from harness.cli.stored_runs import prune, rm, runs
 from harness.errors import Exit, HarnessError
+from harness.language import OPTION, choose, language_of
 from harness.printable import printable, without_secrets
 from harness.process.interrupt import Interrupted, interruptible
 from harness.stack.settings import ROOT
@@ -86,8 +87,14 @@ def _options(
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            OPTION, metavar="en|zh", help="Language of verdicts and headings; may stand anywhere."
+        ),
+    ] = None,
 ) -> None:
-    del version
+    del version, lang  # `main` has read it already
 
 
 @app.command()
@@ -318,8 +325,10 @@ def main() -> None:
     errors = make_console(stderr=True)
     try:
         need_current_folder()
+        language, arguments = language_of(sys.argv[1:], os.environ)
+        choose(language)
         with interruptible():
-            app()
+            app(arguments)
     except HarnessError as error:
         errors.print("error:", style="bold red", end=" ")
         errors.print(str(error), markup=False, soft_wrap=True)

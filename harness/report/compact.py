@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
 from harness.analysis.measurement import Measurement
@@ -18,8 +19,9 @@ from harness.formatting import format_count, format_duration_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Status, Verdict
+from harness.language import tr
 from harness.report.diagnosis import NO_CAUSE
-from harness.report.headline import deciding_check, format_confidence, format_horizon
+from harness.report.headline import HORIZON, covered_s, deciding_check, format_confidence
 from harness.report.stages import stage_rows
 from harness.report.terminal import VERDICT_STYLES
 
@@ -56,8 +58,11 @@ def compact_lines(
             p50, p99 = (
                 format_duration_fixed(found.percentiles_ns.get(name)) for name in ("p50", "p99")
             )
-            message = f"P50 {p50}, P99 {p99}, max {format_duration_fixed(found.max_ns)}"
-            yield _line("", f"latency ({found.mode}): {message}", width)
+            message = tr(
+                "latency ({mode}): P50 {p50}, P99 {p99}, max {maximum}",
+                mode=found.mode, p50=p50, p99=p99, maximum=format_duration_fixed(found.max_ns),
+            )  # fmt: skip
+            yield _line("", message, width)
     yield from _stages(stage_rows(measurement), width)
     objectives = sorted(judgement.of(CheckKind.OBJECTIVE), key=_is_ok)
     yield from _rows(objectives, OBJECTIVES_MAX, 1, width)
@@ -66,12 +71,17 @@ def compact_lines(
     passed = sum(map(_is_ok, others))
     yield _line(
         "",
-        f"{passed} of {len(others)} other checks ok; grade {judgement.grade.level}; -v: all",
+        tr(
+            "{passed} of {total} other checks ok; grade {grade}; -v: all",
+            passed=passed,
+            total=len(others),
+            grade=tr(judgement.grade.level),
+        ),
         width,
     )
     if diagnosis is not None:
         message = diagnosis.failed or diagnosis.headline or NO_CAUSE
-        yield _line("", f"diagnosis: {message}", width)
+        yield _line("", tr("diagnosis: {message}", message=message), width)
 
 
 def _stages(rows: Sequence[Sequence[str]], width: int) -> Iterator[Text]:
@@ -95,30 +105,35 @@ def closing_lines(judgement: Judgement, ending: ClosingHints, width: int) -> Ite
     verdict = judgement.verdict
     yield Text()
     yield Text.assemble(
-        (f" {verdict.name} ", VERDICT_STYLES[verdict]), f"  exit code {judgement.exit_code}"
+        (f" {verdict.name} ", VERDICT_STYLES[verdict]),
+        "  " + tr("exit code {code}", code=judgement.exit_code),
     )
     yield from map(Text, _wrapped(sentence(judgement), width, _SENTENCE_LINES))
     if ending.report:
-        yield Text(f"report: {ending.report}")
+        yield Text(tr("report: {path}", path=ending.report))
     if ending.advice:
-        yield from map(Text, _wrapped(f"change: {ending.advice}", width, 2))
-    yield Text(f"next:   {ending.command}")
+        yield from map(Text, _wrapped(tr("change: {advice}", advice=ending.advice), width, 2))
+    yield Text(tr("next:   {command}", command=ending.command))
 
 
 def sentence(judgement: Judgement) -> str:
     """What decided the verdict, as one sentence."""
     found = deciding_check(judgement)
     if found is None:
-        return "The system meets every objective, and every check passes."
+        return tr("The system meets every objective, and every check passes.")
+    values = {"check": tr(found.name), "message": found.message}
     if judgement.verdict is Verdict.PASS:
-        message = f"The system meets every objective; {found.name}: {brief(found)}"
-        return f"{message}{format_horizon(judgement)}."
+        horizon = covered_s(judgement)
+        values["message"] = brief(found) + (tr(HORIZON, horizon=horizon) if horizon else "")
+        return tr("The system meets every objective; {check}: {message}.", **values)
     if judgement.verdict is Verdict.INVALID:
-        return f"The run is not a valid measurement: {found.message}."
+        return tr("The run is not a valid measurement: {message}.", **values)
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        return f'The run leaves "{found.name}" undecided: {found.message}.'
-    what = "an objective" if found.kind is CheckKind.OBJECTIVE else "a check"
-    return f'The system violates {what}, "{found.name}": {brief(found)}.'
+        return tr('The run leaves "{check}" undecided: {message}.', **values)
+    values["message"] = brief(found)
+    if found.kind is CheckKind.OBJECTIVE:
+        return tr('The system violates an objective, "{check}": {message}.', **values)
+    return tr('The system violates a check, "{check}": {message}.', **values)
 
 
 def brief(check: Check) -> str:
@@ -128,12 +143,13 @@ def brief(check: Check) -> str:
     if not isinstance(estimate, int) or not isinstance(limit, int):
         return check.message
     lower, upper = (figures.get(name) for name in ("lower_ns", "upper_ns"))
-    low = format_duration_fixed(lower) if isinstance(lower, int) else "no lower bound"
-    high = format_duration_fixed(upper) if isinstance(upper, int) else "no upper bound"
-    return (
-        f"measured {format_duration_fixed(estimate)}"
-        f" ({low} to {high} at {format_confidence(check)}),"
-        f" limit {format_duration_fixed(limit)}"
+    return tr(
+        "measured {estimate} ({lower} to {upper} at {confidence}), limit {limit}",
+        estimate=format_duration_fixed(estimate),
+        lower=format_duration_fixed(lower) if isinstance(lower, int) else tr("no lower bound"),
+        upper=format_duration_fixed(upper) if isinstance(upper, int) else tr("no upper bound"),
+        confidence=format_confidence(check),
+        limit=format_duration_fixed(limit),
     )
 
 
@@ -147,11 +163,11 @@ def _rows(checks: Sequence[Check], most: int, lines: int, width: int) -> Iterato
         status = "ok" if _is_ok(check) else check.status.name
         if check.status is Status.NOT_APPLICABLE:
             status = "--"
-        parts = _wrapped(f"{check.name}: {brief(check)}", width - _STATUS_WIDTH, lines)
+        parts = _wrapped(f"{tr(check.name)}: {brief(check)}", width - _STATUS_WIDTH, lines)
         for number, part in enumerate(parts):
             yield _line(status if number == 0 else "", part, width, ok=_is_ok(check))
     if len(checks) > most:
-        yield _line("", f"and {format_count(len(checks) - most)} more: -v", width)
+        yield _line("", tr("and {count} more: -v", count=format_count(len(checks) - most)), width)
 
 
 def _line(status: str, message: str, width: int, *, ok: bool = True) -> Text:
@@ -163,5 +179,23 @@ def _line(status: str, message: str, width: int, *, ok: bool = True) -> Text:
 
 def _wrapped(text: str, width: int, lines: int) -> list[str]:
     """A text on at most `lines` lines; an ellipsis replaces the rest."""
-    whole = " ".join(text.split())
-    return textwrap.wrap(whole, max(width, 8), max_lines=lines, placeholder=_ELLIPSIS)
+    whole, width = " ".join(text.split()), max(width, 8)
+    if cell_len(whole) > len(whole):
+        return _wrapped_wide(whole, width, lines)
+    return textwrap.wrap(whole, width, max_lines=lines, placeholder=_ELLIPSIS)
+
+
+def _wrapped_wide(text: str, width: int, lines: int) -> list[str]:
+    """The same of a text with characters of two columns, which has few spaces to break at."""
+    found: list[str] = []
+    while text and len(found) < lines:
+        part = chop_cells(text, width)[0]
+        rest = text[len(part) :]
+        if rest and len(found) == lines - 1:
+            return [*found, f"{chop_cells(part, width - 1)[0]}{_ELLIPSIS}"]
+        space = part.rfind(" ")
+        if rest and not rest.startswith(" ") and part[-1].isascii() and space > 0:
+            part = part[:space]
+        text = text[len(part) :].lstrip()
+        found.append(part.rstrip())
+    return found

@@ -6,20 +6,23 @@ from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
 
+HORIZON = "; it covers events that occur at least every {horizon} s"
+
 
 def headline(judgement: Judgement) -> str:
     """The message of the deciding check; of a PASS, of the first objective with a duration."""
     found = deciding_check(judgement)
     message = found.message if found else "every check passes"
-    return f"{message}{format_horizon(judgement)}"
+    horizon = covered_s(judgement)
+    return f"{message}{HORIZON.format(horizon=horizon)}" if horizon else message
 
 
-def format_horizon(judgement: Judgement) -> str:
-    """Of an indicative PASS, the rarest event that a run of this length covers."""
+def covered_s(judgement: Judgement) -> str:
+    """Of an indicative PASS, how rare an event a run of this length covers; else empty."""
     passes = judgement.verdict is Verdict.PASS and judgement.grade.level == "indicative"
     if not passes or judgement.horizon_s is None:
         return ""
-    return f"; it covers events that occur at least every {judgement.horizon_s:.0f} s"
+    return f"{judgement.horizon_s:.0f}"
 
 
 def format_confidence(check: Check) -> str:

@@ -25,6 +25,7 @@ from harness.judge.check import Check, CheckKind
 from harness.judge.grade import Grade
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Status, Verdict
+from harness.language import tr
 from harness.report.faults import faults_section
 from harness.report.gate import gate_section
 from harness.report.headline import headline
@@ -51,7 +52,7 @@ def render(measurement: Measurement, judgement: Judgement, path: Path) -> Render
     for title, draw in SECTIONS:
         body = draw(measurement, judgement)
         if body is not None:
-            parts += [Text(), Text(title, style="bold cyan"), Padding(body, (0, 0, 0, 2))]
+            parts += [Text(), Text(tr(title), style="bold cyan"), Padding(body, (0, 0, 0, 2))]
     return Group(
         *parts,
         Text(),
@@ -84,7 +85,7 @@ def _checks(judgement: Judgement, kind: CheckKind) -> RenderableType | None:
         if check.status is Status.NOT_APPLICABLE:
             status, style = "--", "yellow"
         # As text: names from a run may hold brackets, which are no markup.
-        table.add_row(Text(status, style=style), Text(check.name), Text(_with_examples(check)))
+        table.add_row(Text(status, style=style), Text(tr(check.name)), Text(_with_examples(check)))
     return table if table.row_count else None
 
 
@@ -102,7 +103,7 @@ def _validity(_: Measurement, judgement: Judgement) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for check in failed:
         status = Text(check.status.name, style="bold red")
-        table.add_row(status, Text(check.name), Text(_with_examples(check)))
+        table.add_row(status, Text(tr(check.name)), Text(_with_examples(check)))
     return table
 
 
@@ -249,7 +250,10 @@ def _classes(account: SignalOutcomeFigures) -> str:
 
 def grade_view(grade: Grade) -> RenderableType:
     """The level, and what prevents a sign-off."""
-    lines = [Text(grade.level, style="bold"), *(Text(f"- {reason}") for reason in grade.reasons)]
+    lines = [
+        Text(tr(grade.level), style="bold"),
+        *(Text(f"- {reason}") for reason in grade.reasons),
+    ]
     return Group(*lines)
 
 

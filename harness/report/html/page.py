@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 import harness
+from harness.language import chosen, tr
 from harness.printable import printable
 from harness.report.data import ReportData
 from harness.report.html.account import account_section
@@ -116,6 +118,7 @@ def _render(
             top=top,
             sections=sections,
             version=harness.__version__,
+            language=chosen(),
             drawings=[chart.drawing for section in sections for chart in section.charts],
             palettes={"light": dict(LIGHT), "dark": dict(DARK)},
             plotly=plotly,
@@ -195,6 +198,12 @@ def _shown(value: object) -> object:
     return printable(value) if type(value) is str else value
 
 
+@pass_context
+def _translated(_: Context, text: str, **values: object) -> str:
+    """`tr`; with the context it is no constant, which Jinja would evaluate once for all pages."""
+    return tr(text, **values)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -205,5 +214,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["tr"] = _translated
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment

@@ -14,6 +14,7 @@ from harness.assessment.signoff import CriterionResult, Decision, SignoffResult
 from harness.formatting import format_bytes, format_count
 from harness.judge.check import CheckKind, Figure
 from harness.judge.verdict import Verdict
+from harness.language import ENGLISH, spoken
 from harness.report.html.axes import log_durations
 from harness.report.html.capacity_page import capacity_sections
 from harness.report.html.chaos_page import chaos_sections
@@ -48,6 +49,7 @@ _VERDICTS = {
 _TITLE = "How far is each criterion from its limit?"
 
 
+@spoken(ENGLISH)
 def signoff_page(result: SignoffResult, exhibits: Mapping[str, Exhibit]) -> str:
     """One file that shows the sign-off, on a screen and on paper, and needs no network.
 

@@ -12,6 +12,8 @@ from harness.formatting import format_count, format_share_fixed
 from harness.judge.check import Check, CheckKind
 from harness.judge.judgement import Judgement
 from harness.judge.verdict import Verdict
+from harness.language import is_english, tr
+from harness.report.compact import sentence
 from harness.report.data import ReportData
 from harness.report.headline import format_confidence, headline
 from harness.report.html.formatting import format_duration_html
@@ -108,7 +110,7 @@ def build_summary(data: ReportData) -> Summary:
         executed=data.executed,
         verdict=judgement.verdict.value,
         sign=sign_of(judgement.verdict),
-        headline=headline(judgement),
+        headline=headline(judgement) if is_english() else sentence(judgement),
         reasons=tuple(others[:REASONS_MAX]),
         reasons_left=max(0, len(others) - REASONS_MAX),
         gauges=tuple(_gauges(scenario.parsed_objectives(), judgement)),
@@ -135,7 +137,7 @@ def _facts(data: ReportData) -> Iterator[Fact]:
                 value = found.percentiles_ns.get(name)
                 yield Fact(
                     f"{name.upper()} of latency{suffix}",
-                    format_duration_html(value) if value else "too few",
+                    format_duration_html(value) if value else tr("too few"),
                 )
     yield Fact("signals attempted", format_count(measurement.account.attempted))
     yield Fact("lost", format_count(measurement.account.lost))
