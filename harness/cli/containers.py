@@ -25,13 +25,16 @@ images_app = typer.Typer(help="The images of the containers.", no_args_is_help=T
 
 @images_app.command()
 def build(
-    name: Annotated[str, typer.Argument(metavar="[SET]", help="upstream or offline.")] = "upstream",
+    name: Annotated[
+        str, typer.Argument(metavar="[SET]", help="upstream, offline, harness or harness-offline.")
+    ] = "upstream",
     force: Annotated[bool, typer.Option(help="Build also what is up to date.")] = False,
 ) -> None:
     """Build what an image set needs beyond the images of registries.
 
     upstream: the reference services on python:3.11-slim; needs the engine only.
     offline: every image from Debian, PyPI and npm; needs root, the docker command and debootstrap.
+    harness: the harness itself on python:3.11-slim; harness-offline on the base of the offline set.
     """
     from harness.stack.docker.commands import build_images  # the Docker client is slow to import
 

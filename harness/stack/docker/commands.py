@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from harness.clock import Clock
 from harness.scenario.file import read_toml
 from harness.stack.base import Endpoints
+from harness.stack.docker import harness_image
 from harness.stack.docker.client import Client, connect, engine_errors
 from harness.stack.docker.existing_stack import ExistingStack
 from harness.stack.docker.images import REFERENCE, image_variables
@@ -47,6 +51,10 @@ def build_images(
         UsageError: no such set.
         StackError: a program is missing or a step failed.
     """
+    if name in harness_image.SETS:
+        with _work_folder() as work:
+            step = partial(_note, on_event)
+            return (harness_image.build_harness(name, work, step, force=force),)
     images = image_variables(root / "compose" / "images", name).values()
     if REFERENCE in images:
         client = connect()
@@ -55,12 +63,19 @@ def build_images(
         finally:
             client.close()
 
-    def note(line: str) -> None:
-        on_event(StartupEvent(StartupStep.NOTE, f"  {line}"))
+    with _work_folder() as work:
+        return build_offline(root, work, partial(_note, on_event), force=force)
 
+
+def _note(on_event: StartupSink, line: str) -> None:
+    on_event(StartupEvent(StartupStep.NOTE, f"  {line}"))
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
     work = Path(tempfile.mkdtemp(prefix="harness-images-"))
     try:
-        return build_offline(root, work, note, force=force)
+        yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -89,14 +89,24 @@ def build_offline(
     Raises:
         StackError: a program is missing or a step failed, with its last output.
     """
-    _need("docker", "docker.io")
-    base = sha256(_SUITE, *_PACKAGES)
-    built = [_build(BASE, base, force, on_step, partial(_build_base, work, base))]
+    built = [ensure_base(work, on_step, force=force)]
     for recipe in _recipes(root):
-        digest = recipe.digest(base)
+        digest = recipe.digest(built[0].digest)
         make = partial(_build_recipe, recipe, digest, work)
-        built.append(_build(recipe.image, digest, force or built[0].is_new, on_step, make))
+        renew = force or built[0].is_new
+        built.append(built_if_needed(recipe.image, digest, make, on_step, force=renew))
     return tuple(built)
+
+
+def ensure_base(work: Path, on_step: OnStep, *, force: bool = False) -> Built:
+    """Build the base of the set if it is missing or out of date.
+
+    Raises:
+        StackError: a program is missing or a step failed.
+    """
+    _need("docker", "docker.io")
+    digest = sha256(_SUITE, *_PACKAGES)
+    return built_if_needed(BASE, digest, partial(_build_base, work, digest), on_step, force=force)
 
 
 def tree_digest(folder: Path, skip: frozenset[str] = frozenset({"__pycache__"})) -> str:
@@ -119,11 +129,11 @@ def _recipes(root: Path) -> tuple[Recipe, ...]:
     )
 
     def reference(context: Path) -> None:
-        _install_site(context / "site", pinned)
+        install_site(context / "site", pinned)
         shutil.copytree(zone_b, context / "zone_b", ignore=_REFERENCE_SKIPS)
 
     def agent(context: Path) -> None:
-        _install_site(context / "site", agent_pins)
+        install_site(context / "site", agent_pins)
 
     zone_b_digest = tree_digest(zone_b, frozenset({"__pycache__", "node_modules"}))
     anvil = _anvil(root)
@@ -152,9 +162,10 @@ def _recipes(root: Path) -> tuple[Recipe, ...]:
     )
 
 
-def _build(
-    image: str, digest: str, force: bool, on_step: OnStep, make: Callable[[], None]
+def built_if_needed(
+    image: str, digest: str, make: Callable[[], None], on_step: OnStep, *, force: bool
 ) -> Built:
+    """Make an image unless the engine has it with this digest of its recipe."""
     filters = (f"--filter=reference={image}", f"--filter=label={RECIPE_LABEL}={digest}")
     known = _do(["docker", "images", "--quiet", *filters])
     if known and not force:
@@ -178,8 +189,16 @@ def _build_recipe(recipe: Recipe, digest: str, work: Path) -> None:
     context = work / recipe.folder.name
     shutil.copytree(recipe.folder, context)
     recipe.fill(context)
-    options = ("--quiet", "--network=none", f"--label={RECIPE_LABEL}={digest}")
-    _do(["docker", "build", *options, f"--tag={recipe.image}", str(context)])
+    build_image(recipe.image, context, (f"--label={RECIPE_LABEL}={digest}",))
+
+
+def build_image(image: str, context: Path, options: Sequence[str]) -> None:
+    """`docker build`, without a network.
+
+    Raises:
+        StackError: it failed.
+    """
+    _do(["docker", "build", "--quiet", "--network=none", *options, f"--tag={image}", str(context)])
 
 
 def _build_base(work: Path, digest: str) -> None:
@@ -216,7 +235,12 @@ def split_requirements(text: str) -> list[str]:
     return re.findall(r"^\w\S*==.*(?:\n +.*)*\n?", text, re.MULTILINE)
 
 
-def _install_site(target: Path, pins: str) -> None:
+def install_site(target: Path, pins: str) -> None:
+    """Install pinned packages for the Python of the images; nothing is built from source.
+
+    Raises:
+        StackError: pip failed.
+    """
     requirements = target.with_name("requirements.txt")
     requirements.write_text(pins, encoding="utf-8")
     options = (
