@@ -108,11 +108,11 @@ def closing_lines(judgement: Judgement, ending: ClosingHints, width: int) -> Ite
         (f" {verdict.name} ", VERDICT_STYLES[verdict]),
         "  " + tr("exit code {code}", code=judgement.exit_code),
     )
-    yield from map(Text, _wrapped(sentence(judgement), width, _SENTENCE_LINES))
+    yield from map(Text, wrapped(sentence(judgement), width, _SENTENCE_LINES))
     if ending.report:
         yield Text(tr("report: {path}", path=ending.report))
     if ending.advice:
-        yield from map(Text, _wrapped(tr("change: {advice}", advice=ending.advice), width, 2))
+        yield from map(Text, wrapped(tr("change: {advice}", advice=ending.advice), width, 2))
     yield Text(tr("next:   {command}", command=ending.command))
 
 
@@ -163,7 +163,7 @@ def _rows(checks: Sequence[Check], most: int, lines: int, width: int) -> Iterato
         status = "ok" if _is_ok(check) else check.status.name
         if check.status is Status.NOT_APPLICABLE:
             status = "--"
-        parts = _wrapped(f"{tr(check.name)}: {brief(check)}", width - _STATUS_WIDTH, lines)
+        parts = wrapped(f"{tr(check.name)}: {brief(check)}", width - _STATUS_WIDTH, lines)
         for number, part in enumerate(parts):
             yield _line(status if number == 0 else "", part, width, ok=_is_ok(check))
     if len(checks) > most:
@@ -171,13 +171,13 @@ def _rows(checks: Sequence[Check], most: int, lines: int, width: int) -> Iterato
 
 
 def _line(status: str, message: str, width: int, *, ok: bool = True) -> Text:
-    lines = _wrapped(message, width - _STATUS_WIDTH, 1)
+    lines = wrapped(message, width - _STATUS_WIDTH, 1)
     return Text.assemble(
         (f"{status:<{_STATUS_WIDTH}}", "green" if ok else "bold red"), lines[0] if lines else ""
     )
 
 
-def _wrapped(text: str, width: int, lines: int) -> list[str]:
+def wrapped(text: str, width: int, lines: int) -> list[str]:
     """A text on at most `lines` lines; an ellipsis replaces the rest."""
     whole, width = " ".join(text.split()), max(width, 8)
     if cell_len(whole) > len(whole):

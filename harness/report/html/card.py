@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from harness.formatting import format_number
+from harness.report.compact import wrapped
 from harness.report.data import ReportData
 from harness.report.html.formatting import format_duration_html
 from harness.report.html.heatmap import HeatColumn, columns_of, merge_columns
@@ -84,7 +84,7 @@ def card_svg(data: ReportData) -> str:
 
 def headline_lines(text: str) -> list[str]:
     """The headline in lines; what does not fit ends with an ellipsis."""
-    return textwrap.wrap(text, HEADLINE_CHARS, max_lines=HEADLINE_LINES, placeholder=" …")
+    return wrapped(text, HEADLINE_CHARS, HEADLINE_LINES)
 
 
 def picture_of(columns: Sequence[HeatColumn], limits_ns: Sequence[int]) -> Picture | None:

@@ -28,6 +28,11 @@ _SIGNS = {
     Verdict.INVALID: '<circle cx="10" cy="10" r="7"/><path d="M5 15L15 5"/>',
     Verdict.INCONCLUSIVE: '<path d="M6 7a4 4 0 1 1 5 4l-1 1v2M10 17.5v.1"/>',
 }
+_GAUGE = "{check}: {value}, {interval}; the limit is {limit}."
+_GAUGE_TITLE = (
+    "{check}: measured value, its interval (each bound at {confidence}), and the limit"
+    " (logarithmic; right is slower)"
+)
 GRADE_TEXTS = {
     "signoff": "This run qualifies for a sign-off.",
     "indicative": "Indicative only. The run does not qualify for a sign-off:",
@@ -170,7 +175,7 @@ def _gauge(check: Check) -> Gauge | None:
     low, high = _ns(check.figures, "lower_ns"), _ns(check.figures, "upper_ns")
     if not value or not limit:
         return None
-    low_text = format_duration_html(low) if low else "no lower bound"
+    low_text = format_duration_html(low) if low else tr("no lower bound")
     low = min(low or value, value)
     high_end = max(high or value, value)
     span = (math.log10(min(low, limit)) - 0.25, math.log10(max(high_end, limit)) + 0.35)
@@ -180,14 +185,18 @@ def _gauge(check: Check) -> Gauge | None:
         return round(100 * share, 2)
 
     each = format_confidence(check)
-    interval = (
-        f"{low_text} to {format_duration_html(high)}, each at {each}" if high else "no upper bound"
-    )
+    high_text = format_duration_html(high) if high else ""
+    interval = tr("no upper bound")
+    if high:
+        values = {"lower": low_text, "upper": high_text, "confidence": each}
+        interval = tr("{lower} to {upper}, each at {confidence}", **values)
     value_text, limit_text = format_duration_html(value), format_duration_html(limit)
+    figures = {"value": value_text, "interval": interval, "limit": limit_text}
     return Gauge(
-        title=f"{check.name}: measured value, its interval (each bound at {each}), and the limit"
-        " (logarithmic; right is slower)",
-        message=f"{check.name}: {value_text}, {interval}; the limit is {limit_text}.",
+        title=tr(_GAUGE_TITLE, check=tr(check.name), confidence=each),
+        message=tr(
+            _GAUGE, check=tr(check.name), value=value_text, interval=interval, limit=limit_text
+        ),
         value=f"{value_text} ({interval})",
         limit=limit_text,
         low_at=at(low),
