@@ -162,12 +162,13 @@ def resolve(criterion: Criterion, folder: Path, defects: Sequence[str] = ()) -> 
 
 
 def _plan_options(criterion: CapacityReached) -> PlanOptions:
-    """The options of the search; it need not go beyond what is asked for."""
+    """The options of the search; without a range of its own it tries what is asked for alone."""
     own = criterion.search
     least = f"{criterion.least:g}"
+    is_open = own.start is None and own.maximum is None
     return PlanOptions(
         start=own.start or (least if own.maximum is None else None),
-        minimum=own.minimum,
+        minimum=own.minimum or (least if is_open else None),
         maximum=own.maximum or least,
         width=own.width,
         confirm=own.confirm,

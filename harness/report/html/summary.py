@@ -194,9 +194,7 @@ def _gauge(check: Check) -> Gauge | None:
     figures = {"value": value_text, "interval": interval, "limit": limit_text}
     return Gauge(
         title=tr(_GAUGE_TITLE, check=tr(check.name), confidence=each),
-        message=tr(
-            _GAUGE, check=tr(check.name), value=value_text, interval=interval, limit=limit_text
-        ),
+        message=tr(_GAUGE, check=tr(check.name), **figures),
         value=f"{value_text} ({interval})",
         limit=limit_text,
         low_at=at(low),
