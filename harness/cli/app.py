@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -263,7 +264,16 @@ def report(
         Path | None, typer.Option(metavar="DIR", help="Folder for percentile distributions.")
     ] = None,
     card: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="A card, SVG; - for the terminal.")
+        Path | None,
+        typer.Option(metavar="FILE.svg|FILE.png", help="A card; - prints the SVG."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            autocompletion=complete_runs,
+            help="Another run: one page of both.",
+        ),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
@@ -274,6 +284,8 @@ def report(
     from harness.cli.report_files import ReportRequest, report_folder  # slow to import
 
     wanted = ReportRequest(html=html, junit=junit, markdown=markdown, csv=csv, hgrm=hgrm, card=card)
+    if against is not None:
+        wanted = replace(wanted, against=stored_folder(against))
     report_folder(folder, wanted, show=show, console=make_console())
 
 

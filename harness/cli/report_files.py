@@ -15,11 +15,13 @@ from rich.console import Console
 from harness.assessment.capacity import CapacityResult
 from harness.assessment.capacity_folder import CapacityFolder
 from harness.assessment.chaos import ChaosResult
+from harness.assessment.comparison import ComparisonQuestion, compare_runs
 from harness.assessment.comparison_result import ComparisonResult
 from harness.assessment.group import GroupJudgement
 from harness.assessment.group_result import read_group_result
 from harness.assessment.interleave_folder import InterleaveFolder
 from harness.assessment.isolation_result import IsolationJudgement
+from harness.assessment.run_sources import runs_of
 from harness.assessment.scale_folder import ScaleFolder
 from harness.assessment.scale_result import ScaleResult
 from harness.cli.standard_streams import emit
@@ -33,8 +35,9 @@ from harness.experiments.isolation_run import judge_blocks
 from harness.report.data import ReportData, read_report_data
 from harness.report.hgrm import write_hgrm
 from harness.report.html import html_report
+from harness.report.html.against_page import against_page
 from harness.report.html.capacity_page import capacity_page
-from harness.report.html.card import card_svg
+from harness.report.html.card import card_png, card_svg
 from harness.report.html.chaos_page import chaos_page
 from harness.report.html.group_page import group_page
 from harness.report.html.isolation_page import isolation_page
@@ -66,7 +69,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ReportRequest:
-    """Where each report goes; None for those that were not asked for."""
+    """Where each report goes; None for those that were not asked for.
+
+    Attributes:
+        against: folder of a run to compare with; the page then shows both.
+    """
 
     html: Path | None = None
     junit: Path | None = None
@@ -75,11 +82,14 @@ class ReportRequest:
     hgrm: Path | None = None
     json: Path | None = None
     card: Path | None = None
+    against: Path | None = None
 
     @property
     def anything(self) -> bool:
         """Whether anything was asked for."""
-        return any(getattr(self, field.name) is not None for field in fields(self))
+        return any(
+            getattr(self, one.name) is not None for one in fields(self) if one.name != "against"
+        )
 
 
 def report_folder(path: Path, wanted: ReportRequest, *, show: bool, console: Console) -> None:
@@ -95,7 +105,9 @@ def report_folder(path: Path, wanted: ReportRequest, *, show: bool, console: Con
         UsageError: the folder is none, or a group has no such report.
         EvidenceError: evidence is missing or unreadable, or a report cannot be written.
     """
-    if CapacityFolder.is_at(path):
+    if wanted.against is not None:
+        written = _report_against(path, wanted.against, wanted, show=show)
+    elif CapacityFolder.is_at(path):
         written = _report_capacity(CapacityFolder.open(path), wanted, show=show)
     elif ScaleFolder.is_at(path):
         written = _report_scale(ScaleFolder.open(path), wanted, show=show)
@@ -126,6 +138,27 @@ def _report_run_folder(
     if show and wanted.html is not None:
         webbrowser.open(wanted.html.absolute().as_uri())
     return tuple(written)
+
+
+def _report_against(
+    path: Path, other: Path, wanted: ReportRequest, *, show: bool
+) -> tuple[Path, ...]:
+    """The page of two runs; `compare-<other run>.html` in the folder of the first one by default.
+
+    Raises:
+        UsageError: another report was asked for, or the two are not comparable runs.
+    """
+    if replace(wanted, html=None, against=None).anything:
+        raise UsageError(
+            "two runs together have a page only",
+            where="--against",
+            hint="leave it out for the reports of one run",
+        )
+    new, base = RunFolder.open(path), RunFolder.open(other)
+    result = compare_runs(runs_of(str(base.path)), runs_of(str(new.path)), ComparisonQuestion())
+    html = wanted.html or new.path / f"compare-{base.run_id}.html"
+    page = against_page(read_report_data(base), read_report_data(new), result)
+    return _write_all([(html, lambda: page)], html if show else None)
 
 
 def _isolation_page(folder: RunFolder) -> str:
@@ -249,11 +282,13 @@ def _report_run(data: ReportData, wanted: ReportRequest) -> Iterator[Path]:
         (wanted.html, html_report),
         (wanted.junit, junit_xml),
         (wanted.markdown, markdown),
-        (wanted.card, card_svg),
     )
     for path, make in texts:
         if path is not None:
             yield from _write(path, make(data))
+    if wanted.card is not None:
+        is_png = wanted.card.suffix.lower() == ".png"
+        yield from _write(wanted.card, card_png(data) if is_png else card_svg(data))
     if wanted.csv is not None:
         yield from write_csv(data, wanted.csv)
     if wanted.hgrm is not None:
@@ -349,14 +384,18 @@ def _report_chaos(folder: ChaosFolder, wanted: ReportRequest, *, show: bool) -> 
     )
 
 
-def _write(path: Path, text: str) -> list[Path]:
+def _write(path: Path, content: str | bytes) -> list[Path]:
     """Write a report; what goes to the terminal, or into a pipe, is no file."""
-    if path == STDOUT:
-        emit(text)
+    if path == STDOUT and isinstance(content, str):
+        emit(content)
         return []
     if not path.absolute().parent.is_dir():
         raise UsageError("there is no such folder", where=str(path.absolute().parent))
-    atomic_files.write_text(path, text)
+    if isinstance(content, str):
+        atomic_files.write_text(path, content)
+    else:
+        with atomic_files.new_file(path) as file:
+            file.write(content)
     return [path]
 
 

@@ -104,6 +104,6 @@ def test_without_javascript_everything_is_in_tables(opener: Opener, history_file
     page = opener.open(history_file, script=False).page
     assert page.locator("#runs-table tbody tr").count() == 65
     assert page.locator("#runs-filter").is_hidden()
-    page.locator("#t1-1 summary").first.click()
+    page.locator("#t1-1 .table summary").first.click()
     assert page.locator("#t1-1 td").first.is_visible()
     page.context.close()

@@ -64,7 +64,7 @@ def test_skip_link_goes_to_the_report(rich: Opened) -> None:
 
 def test_table_opens_by_keyboard(rich: Opened) -> None:
     """A figure's table is one key away."""
-    rich.page.locator("#percentiles summary").focus()
+    rich.page.locator("#percentiles .table summary").focus()
     rich.page.keyboard.press("Enter")
     assert rich.page.locator("#percentiles table").is_visible()
     rich.page.keyboard.press("Enter")
@@ -110,7 +110,7 @@ def test_without_javascript_all_words_are_there(opener: Opener, pages: dict[str,
     for part in ("FAIL", "two signals were lost", "need JavaScript", "signals half took"):
         assert part in text
     assert page.locator(".plot:visible").count() == 0
-    page.locator("#percentiles summary").click()
+    page.locator("#percentiles .table summary").click()
     assert page.locator("#percentiles td").first.is_visible()
     assert page.locator("form.range").is_hidden()
     page.context.close()

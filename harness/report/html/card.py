@@ -1,83 +1,70 @@
-"""A run on one card, as SVG: for chats, slides and pages that link to the report."""
+"""A run on one card, as SVG or PNG: for chats, slides and pages that link to the report."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
 
 from markupsafe import Markup
 
-from harness.formatting import format_number
+from harness.errors import UsageError
 from harness.report.compact import wrapped
 from harness.report.data import ReportData
-from harness.report.html.formatting import format_duration_html
-from harness.report.html.heatmap import HeatColumn, columns_of, merge_columns
 from harness.report.html.page import render_template
 from harness.report.html.palette import DARK, LIGHT, css_variables
-from harness.report.html.summary import Fact, build_summary
+from harness.report.html.summary import build_summary
 
-BARS_MAX = 120
 HEADLINE_LINES = 3
 # Characters of the headline's font size on the width of the card.
 HEADLINE_CHARS = 82
-# The executed load has these figures already.
-_ELSEWHERE = ("measured for", "agents", "rate", "stack", "harness")
 # Noncharacters, which XML 1.0 cannot hold (section 2.2); others are escaped by the template.
 _NO_XML = {0xFFFE: 0xFFFD, 0xFFFF: 0xFFFD}
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """Latency of the signals due in one interval; positions are shares of the picture, 0 to 1.
-
-    Attributes:
-        left, width: of the interval, from the left.
-        top: of the slowest signal, from the top; latency is logarithmic.
-        bottom: of the P50, from the top.
-    """
-
-    left: float
-    width: float
-    top: float
-    bottom: float
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Latency over time.
-
-    Attributes:
-        limits: texts and positions from the top.
-        bar_s: length of the interval of a bar.
-    """
-
-    bars: tuple[Bar, ...]
-    limits: tuple[tuple[str, float], ...]
-    start: str
-    end: str
-    bar_s: str
-    slowest: str
+_VARIABLE = re.compile(r"var\(--([a-z0-9-]+)\)")
+_SAMPLE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 30" font-family="DejaVu Sans,'
+    ' sans-serif"><text y="20">{}</text></svg>'
+)
 
 
 def card_svg(data: ReportData) -> str:
     """One picture of 1,200 by 630 with the verdict and the figures that carry it."""
+    return _drawn(data, _style())
+
+
+def card_png(data: ReportData) -> bytes:
+    """The same as PNG, in light colours; needs `pip install 'signal-harness[png]'`.
+
+    Raises:
+        UsageError: resvg-py is not installed, or this host has no font.
+    """
+    try:
+        from resvg_py import svg_to_bytes
+    except ImportError as error:
+        raise UsageError(
+            "resvg-py is not installed",
+            hint="pip install 'signal-harness[png]', or --card FILE.svg",
+        ) from error
+    # resvg leaves out text for which it finds no font.
+    if svg_to_bytes(svg_string=_SAMPLE.format("P99")) == svg_to_bytes(
+        svg_string=_SAMPLE.format("")
+    ):
+        raise UsageError(
+            "no font is installed", hint="install one, such as fonts-dejavu, or --card FILE.svg"
+        )
+    # resvg knows no custom properties.
+    svg = _VARIABLE.sub(lambda found: LIGHT[found[1]], _drawn(data, ""))
+    return bytes(svg_to_bytes(svg_string=svg))
+
+
+def _drawn(data: ReportData, style: str) -> str:
     top = build_summary(data)
-    logs = (log for log in data.latency if log.phase == "measure")
-    columns = columns_of(interval for log in logs for interval in log.intervals())
-    limits = {
-        one.limit_ns
-        for one in data.scenario.parsed_objectives()
-        if one.is_latency_percentile and one.limit_ns
-    }
     text = render_template(
         "card.svg.j2",
         top=top,
         gauge=top.gauges[0] if top.gauges else None,
         headline=headline_lines(top.headline),
-        facts=_facts(top.facts),
-        picture=picture_of(columns, sorted(limits)),
-        style=Markup(_style()),  # noqa: S704 - our own colours
+        facts=top.facts,
+        picture=top.picture,
+        style=Markup(style),  # noqa: S704 - our own colours
     )
     return text.translate(_NO_XML)
 
@@ -85,46 +72,6 @@ def card_svg(data: ReportData) -> str:
 def headline_lines(text: str) -> list[str]:
     """The headline in lines; what does not fit ends with an ellipsis."""
     return wrapped(text, HEADLINE_CHARS, HEADLINE_LINES)
-
-
-def picture_of(columns: Sequence[HeatColumn], limits_ns: Sequence[int]) -> Picture | None:
-    """A bar for each of at most BARS_MAX intervals; None without a signal."""
-    if not columns:
-        return None
-    size = -(-len(columns) // BARS_MAX)
-    groups = [merge_columns(columns[at : at + size]) for at in range(0, len(columns), size)]
-    start_s, end_s = groups[0].start_s, groups[-1].end_s
-    middles_ns = [group.percentile_ns(50) or 1 for group in groups]
-    slowest_ns = max(group.max_ns for group in groups)
-    low = math.log10(min([*middles_ns, *limits_ns])) - 0.1
-    high = math.log10(max(slowest_ns, *limits_ns, 1)) + 0.1
-
-    def down(value_ns: int) -> float:
-        return round((high - math.log10(max(value_ns, 1))) / (high - low), 4)
-
-    def right(at_s: float) -> float:
-        return round((at_s - start_s) / (end_s - start_s), 4)
-
-    return Picture(
-        bars=tuple(
-            Bar(
-                left=right(group.start_s),
-                width=round(right(group.end_s) - right(group.start_s), 4),
-                top=down(group.max_ns),
-                bottom=down(middle_ns),
-            )
-            for group, middle_ns in zip(groups, middles_ns, strict=True)
-        ),
-        limits=tuple((format_duration_html(limit), down(limit)) for limit in limits_ns),
-        start=f"{format_number(start_s)} s",
-        end=f"{format_number(end_s)} s",
-        bar_s=format_number(max(group.end_s - group.start_s for group in groups)),
-        slowest=format_duration_html(slowest_ns),
-    )
-
-
-def _facts(facts: Sequence[Fact]) -> list[Fact]:
-    return [fact for fact in facts if fact.name not in _ELSEWHERE]
 
 
 def _style() -> str:

@@ -6,7 +6,7 @@ signals of the step before: P90, P99, P99.9.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -102,6 +102,46 @@ def percentile_figure(
                 min(max(h.min_ns, 1) for _, h in curves),
                 max([h.max_ns for _, h in curves] + limits),
                 "latency (logarithmic)",
+            ),
+            "hovermode": "closest",
+        },
+        tables=(_table(curves),),
+        height_px=400,
+    )
+
+
+def compared_figure(runs: Mapping[str, Durations]) -> Chart | MissingChart:
+    """Latency of the measured phase of several runs in one plot.
+
+    Args:
+        runs: by the name that the plot shows.
+    """
+    curves = [
+        (f"{name} {figures.mode}", histogram_of(figures))
+        for name, measurement in runs.items()
+        for figures in measurement.figures
+        if (figures.phase, figures.metric) == ("measure", "latency") and figures.count
+    ]
+    if not curves:
+        return MissingChart(KEY, TITLE, "no signal of the measured phase has a latency")
+    traces = [
+        trace
+        for number, (name, histogram) in enumerate(curves)
+        for trace in _curve(name, histogram, number)
+    ]
+    least_ns = min(max(h.min_ns, 1) for _, h in curves)
+    return Chart(
+        key=KEY,
+        title="Which run has the slower signals?",
+        shows="Latency at each percentile; every step to the right shows the slowest tenth of the"
+        " step before. Dotted: too few signals for such a percentile.",
+        good="Good: the curves lie on each other, or that of NEW is below.",
+        message=_message(curves, [], {}),
+        traces=tuple(traces),
+        layout={
+            "xaxis": _percentile_axis(max(h.count for _, h in curves)),
+            "yaxis": log_durations(
+                least_ns, max(h.max_ns for _, h in curves), "latency (logarithmic)"
             ),
             "hovermode": "closest",
         },

@@ -17,7 +17,7 @@ from harness.report.compact import sentence
 from harness.report.data import ReportData
 from harness.report.headline import format_confidence, headline
 from harness.report.html.formatting import format_duration_html
-from harness.report.run_description import format_agents, format_rate_range, measured_s
+from harness.report.html.latency_bars import Picture, picture_of_run
 from harness.scenario import Objective
 
 REASONS_MAX = 6
@@ -29,10 +29,7 @@ _SIGNS = {
     Verdict.INCONCLUSIVE: '<path d="M6 7a4 4 0 1 1 5 4l-1 1v2M10 17.5v.1"/>',
 }
 _GAUGE = "{check}: {value}, {interval}; the limit is {limit}."
-_GAUGE_TITLE = (
-    "{check}: measured value, its interval (each bound at {confidence}), and the limit"
-    " (logarithmic; right is slower)"
-)
+_GAUGE_TITLE = "{check}: measured value, interval and limit (logarithmic; right is slower)"
 GRADE_TEXTS = {
     "signoff": "This run qualifies for a sign-off.",
     "indicative": "Indicative only. The run does not qualify for a sign-off:",
@@ -80,6 +77,7 @@ class Summary:
         noun: what `scenario` names.
         style: CSS class of the verdict; empty for its own name.
         lists: titles with lines, below the headline.
+        picture: latency over time; None of several runs, or without a signal.
     """
 
     run_id: str
@@ -99,6 +97,7 @@ class Summary:
     noun: str = "Scenario"
     style: str = ""
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    picture: Picture | None = None
 
 
 def build_summary(data: ReportData) -> Summary:
@@ -123,6 +122,7 @@ def build_summary(data: ReportData) -> Summary:
         grade=grade.level,
         grade_text=GRADE_TEXTS[grade.level],
         grade_reasons=grade.reasons,
+        picture=picture_of_run(data),
     )
 
 
@@ -132,7 +132,8 @@ def sign_of(verdict: Verdict) -> Markup:
 
 
 def _facts(data: ReportData) -> Iterator[Fact]:
-    measurement, load = data.measurement, data.plan.load
+    """Main figures; those of the load are in `executed` already."""
+    measurement = data.measurement
     modes = sorted({f.mode for f in measurement.figures if f.phase == "measure"})
     for mode in modes:
         found = measurement.of("latency", "measure", mode)
@@ -149,15 +150,6 @@ def _facts(data: ReportData) -> Iterator[Fact]:
     for rate in measurement.rates:
         if rate.phase == "measure" and rate.share is not None:
             yield Fact("load sent as planned", format_share_fixed(rate.share))
-    yield Fact("measured for", f"{measured_s(measurement, load):.4g} s")
-    yield Fact("agents", format_agents(load).removesuffix(" agents"))
-    yield Fact("rate", format_rate_range(load))
-    for name, value in (
-        ("stack", data.stack.get("kind")),
-        ("harness", data.environment.get("harness")),
-    ):
-        if value:
-            yield Fact(name, str(value))
 
 
 def _gauges(objectives: Sequence[Objective], judgement: Judgement) -> Iterator[Gauge]:
@@ -193,7 +185,7 @@ def _gauge(check: Check) -> Gauge | None:
     value_text, limit_text = format_duration_html(value), format_duration_html(limit)
     figures = {"value": value_text, "interval": interval, "limit": limit_text}
     return Gauge(
-        title=tr(_GAUGE_TITLE, check=tr(check.name), confidence=each),
+        title=tr(_GAUGE_TITLE, check=tr(check.name)),
         message=tr(_GAUGE, check=tr(check.name), **figures),
         value=f"{value_text} ({interval})",
         limit=limit_text,

@@ -51,7 +51,7 @@ def build_harness(name: str, work: Path, on_step: OnStep, *, force: bool = False
             hint="build the image in a clone of the repository",
         )
     base, image = SETS[name]
-    # pip judges markers by the Python that it runs on, not by that of the image: Debian 12 has 3.11.2.
+    # pip judges markers by its own Python; that of Debian 12 is 3.11.2.
     pins = (DATA / "requirements.lock").read_text(encoding="utf-8").replace(_BEFORE_3_11_3, "")
     recipe = DATA / "compose" / "images" / "harness"
     skip = frozenset({"__pycache__", "node_modules", "pictures"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree as ET
@@ -11,10 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import UsageError
 from harness.judge.verdict import Verdict
 from harness.report.data import ReportData
-from harness.report.html.card import BARS_MAX, card_svg, headline_lines, picture_of
+from harness.report.html.card import card_png, card_svg, headline_lines
 from harness.report.html.heatmap import HeatColumn
+from harness.report.html.latency_bars import BARS_MAX, picture_of
+from harness.report.html.palette import LIGHT
 from tests.unit.html.report_page import HOSTILE, rich_data
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -84,3 +89,40 @@ def test_a_long_headline_ends_with_an_ellipsis() -> None:
     assert len(lines) == 3
     assert lines[-1].endswith("…")
     assert headline_lines("short") == ["short"]
+
+
+def test_png_has_the_size_of_the_card(rich: ReportData, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,200 by 630, as the header of the PNG says; without the package it names the extra."""
+    pytest.importorskip("resvg_py")
+    png = card_png(rich)
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">II", png[16:24]) == (1200, 630)
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(UsageError) as refused:
+        card_png(rich)
+    assert "signal-harness[png]" in refused.value.hint
+
+
+def test_no_colour_of_the_png_is_a_variable(rich: ReportData) -> None:
+    """An unknown colour would be black: every one is resolved, the badge has the verdict's."""
+    resvg = pytest.importorskip("resvg_py")
+    drawn: list[str] = []
+
+    def draw(svg_string: str) -> bytes:
+        drawn.append(svg_string)
+        return svg_string.encode()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resvg, "svg_to_bytes", draw)
+        card_png(rich)
+    assert "var(" not in drawn[-1]
+    assert LIGHT[rich.judgement.verdict.value.lower()] in drawn[-1]
+
+
+def test_host_without_a_font_is_named(rich: ReportData) -> None:
+    """A card without text would look like a result."""
+    resvg = pytest.importorskip("resvg_py")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resvg, "svg_to_bytes", lambda **_: b"empty")
+        with pytest.raises(UsageError, match="no font"):
+            card_png(rich)

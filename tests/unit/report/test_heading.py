@@ -52,11 +52,11 @@ def test_every_report_is_headed_by_what_ran(judged: RunFolder) -> None:
     assert f'name="executed" value="{data.executed}"' in junit_xml(data)
 
 
-def test_tiles_are_of_the_plan_that_ran(judged: RunFolder) -> None:
+def test_heading_is_of_the_plan_that_ran(judged: RunFolder) -> None:
     """Agents and rate come from the plan, not from the scenario."""
     data = read_report_data(judged)
     plan = data.plan.model_copy(update={"load": load((12, 34, 34, 8))})
     page = html_report(replace(data, plan=plan))
-    assert "<dt>agents</dt><dd>12</dd>" in page
-    assert "<dt>rate</dt><dd>34 signals/s</dd>" in page
-    assert "<dt>stack</dt><dd>process</dd>" in page
+    heading = page.partition('class="asked">')[2].partition("<")[0]
+    assert heading.startswith("12 agents, 34 signals/s")
+    assert "process stack" in heading
