@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, JsonValue, PlainSerializer, PlainValidator, WithJsonSchema
 
 from harness.contract.frozen import Frozen, Name, NameIfAny
 
@@ -38,6 +41,48 @@ class ObservationMethod(StrEnum):
         return made
 
 
+class ExternalMethodName(str):
+    """Name of a method that another package registers; `docs/observation-methods.md`.
+
+    Evidence is judged where that package is not installed: only the name is known here. The
+    method reads what the system or its change capture writes, so it is compared with the table.
+    """
+
+    __slots__ = ()
+    is_self_reported: ClassVar[bool] = True
+
+    @property
+    def value(self) -> str:
+        """The name itself, as of the built-in methods."""
+        return str(self)
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+
+
+def method_of(name: object) -> ObservationMethod | ExternalMethodName:
+    """The built-in method of this name, else the name of an external one.
+
+    Raises:
+        ValueError: no method can have this name.
+    """
+    if isinstance(name, str):
+        with suppress(ValueError):
+            return ObservationMethod(name)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        known = ", ".join(ObservationMethod)
+        raise ValueError(f"one of {known}, or the name of an installed observation method")
+    return ExternalMethodName(name)
+
+
+MethodName = Annotated[
+    ObservationMethod | ExternalMethodName,
+    PlainValidator(method_of),
+    PlainSerializer(lambda method: method.value, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
+
+
 class ObservationSettings(Frozen):
     """Settings of the observation.
 
@@ -53,9 +98,10 @@ class ObservationSettings(Frozen):
         trace_id: field, or path through the document (`order.ref`), of the trace id.
         status: the same of the status, which `[states]` maps. None: every report is of a signal
             that has reached SIMULATED.
+        settings: an external method: its own settings, which it validates; never a secret.
     """
 
-    way: Annotated[ObservationMethod, Field(strict=False)] = ObservationMethod.LOGICAL
+    way: MethodName = ObservationMethod.LOGICAL
     allow_slot: bool = False
     pause_ms: Annotated[int, Field(ge=1, le=60_000)] = 10
     channel: NameIfAny = None
@@ -64,3 +110,4 @@ class ObservationSettings(Frozen):
     field: Name = "data"
     trace_id: Name = "trace_id"
     status: NameIfAny = "status"
+    settings: Mapping[str, JsonValue] = {}

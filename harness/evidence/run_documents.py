@@ -176,6 +176,8 @@ class ObserverSummary(_Stored):
         words_checked: status reports of the system that were compared with the table.
         words_early: of these, reports of a status that the table did not show yet.
         words_early_max_ns: largest such lead; None if the table did not show one in time.
+        method_package: installed package of the method of observation, with its version.
+        misses_nothing: what an external method states of itself; None of a built-in one.
     """
 
     way: str = ""
@@ -193,3 +195,5 @@ class ObserverSummary(_Stored):
     words_checked: int = 0
     words_early: int = 0
     words_early_max_ns: int | None = 0
+    method_package: str = ""
+    misses_nothing: bool | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.analysis.recorder import Metric
 from harness.clock import NS_PER_MS
-from harness.contract.observation import ObservationMethod
+from harness.contract.observation import ObservationMethod, method_of
 from harness.formatting import format_count, format_duration
 from harness.judge.advice import observer_advice
 from harness.judge.check import (
@@ -86,7 +86,7 @@ def check_observer(case: CheckContext, before: Sequence[Check]) -> Check:
 def check_notifications(case: CheckContext) -> Iterator[Check]:
     """States that the system reports are in its table by then; else it reports too early."""
     observer = case.observer
-    if observer is None or not observer.way or not ObservationMethod(observer.way).is_self_reported:
+    if observer is None or not observer.way or not method_of(observer.way).is_self_reported:
         return
     early = []
     if observer.words_early:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from harness.contract.names import Contract
-from harness.contract.observation import ObservationMethod
+from harness.contract.observation import MethodName, ObservationMethod
 
 __all__ = [
     "CLOCK_FILE",
@@ -47,7 +47,7 @@ class ObserverPlan(BaseModel):
     contract: Contract = Contract()
     run_tag: int
     folder: Path
-    method: ObservationMethod = ObservationMethod.LOGICAL
+    method: MethodName = ObservationMethod.LOGICAL
 
     def to_stdin(self) -> str:
         """JSON with the secrets in it; for a pipe only."""

@@ -183,7 +183,7 @@ def _is_older(one: RowVersion, other: RowVersion) -> bool:
 
 def _unreachable(lost: WatcherLost, limit_ns: int) -> StackError:
     return StackError(
-        f"PostgreSQL cannot be watched: {lost} (tried for {limit_ns / NS_PER_S:.0f} s)",
+        f"SIMULATED cannot be watched: {lost} (tried for {limit_ns / NS_PER_S:.0f} s)",
         where="observer",
         hint="is the server up, may the observer's role log in, does no transaction stay open?",
     )

@@ -34,13 +34,13 @@ class StatusReportParser:
     def from_text(self, text: str) -> RowVersion | None:
         """A trace id, followed by white space and a status where the contract has one."""
         trace, _, status = text.strip().partition(" ")
-        return self._version(trace, status.strip() or None)
+        return self.from_values(trace, status.strip() or None)
 
     def from_json(self, text: str | bytes) -> RowVersion | None:
         """A JSON document."""
         try:
             document = json.loads(text)
-            return self._version(*self._parts(lambda path: at_path(document, path)))
+            return self.from_values(*self._parts(lambda path: at_path(document, path)))
         except ValueError:
             return self._fail()
 
@@ -49,7 +49,7 @@ class StatusReportParser:
         if self._seen.format == "json":
             return self.from_json(fields.get(self._seen.field.encode(), b""))
         try:
-            return self._version(*self._parts(lambda name: fields[name.encode()].decode()))
+            return self.from_values(*self._parts(lambda name: fields[name.encode()].decode()))
         except (KeyError, ValueError):
             return self._fail()
 
@@ -57,7 +57,8 @@ class StatusReportParser:
         seen = self._seen
         return find(seen.trace_id), None if seen.status is None else find(seen.status)
 
-    def _version(self, trace: Any, status: Any) -> RowVersion | None:
+    def from_values(self, trace: Any, status: Any) -> RowVersion | None:
+        """A trace id and a status, as the system writes them; None if either cannot be read."""
         contract = self._contract
         if self._seen.status is None:
             state = State.SIMULATED

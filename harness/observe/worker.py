@@ -10,7 +10,6 @@ committed by then (within `DRAIN_LIMIT_NS`), probes the clocks once more, writes
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import signal
@@ -27,6 +26,7 @@ from harness.errors import EvidenceError, Exit, HarnessError, StackError, error_
 from harness.evidence.atomic_files import write_text
 from harness.observe.catch_up import missed_versions
 from harness.observe.clock_probes import ClockProber, PostgresClock
+from harness.observe.method_registry import find_method, load_definition
 from harness.observe.observations import ObservationsFile
 from harness.observe.plan import (
     CLOCK_FILE,
@@ -38,6 +38,7 @@ from harness.observe.plan import (
 from harness.observe.polling import PollingWatcher
 from harness.observe.reconnecting_watcher import ReconnectingWatcher
 from harness.observe.report_check import ReportCheck
+from harness.observe.source_watcher import SourceWatcher
 from harness.observe.stream_samplers import ProposalsSampler
 from harness.observe.watcher import Versions, Watcher
 from harness.process.parent_death import die_with_parent
@@ -67,6 +68,7 @@ class ObserverWorker:
         self._sightings_path = plan.folder / SIGHTINGS_FILE
         self._file = ObservationsFile(self._sightings_path, plan.contract, plan.run_tag)
         dsn = plan.observer_dsn.get_secret_value()
+        self._method = find_method(plan.method.value)
         self._watcher = make_watcher(plan, clock)
         self._session = ReconnectingWatcher(
             self._watcher,
@@ -142,6 +144,8 @@ class ObserverWorker:
         facts = {
             "schema_version": 1,
             "way": self._plan.method.value,
+            "method_package": self._method.package,
+            "misses_nothing": getattr(self._watcher, "misses_nothing", None),
             **status,
             "cause": " ".join(cause.split()),
             "blind_since_ns": blind_ns,
@@ -219,8 +223,10 @@ class ObserverWorker:
 
 def make_watcher(plan: ObserverPlan, clock: Clock) -> Watcher:
     """The watcher of the plan's observation method."""
-    module = importlib.import_module(f"harness.observe.{plan.method.module}")
-    made: Watcher = module.make_watcher(plan, clock)
+    method = find_method(plan.method.value)
+    if not method.is_built_in:
+        return SourceWatcher(method, load_definition(method), plan, clock)
+    made: Watcher = method.entry.load()(plan, clock)
     return made
 
 

@@ -8,14 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from harness.contract.frozen import Frozen
 from harness.contract.ledger import LedgerTable
 from harness.contract.names import Contract, State
-from harness.contract.observation import ObservationMethod
+from harness.contract.observation import ObservationMethod, ObservationSettings
 from harness.contract.relation_name import name_parts
-from harness.errors import EvidenceError, UsageError
+from harness.errors import EvidenceError, UsageError, error_text
+from harness.observe.method_registry import (
+    find_method,
+    load_definition,
+    validate_settings,
+)
 from harness.safe_open import CONFIG_BYTES_MAX, read_regular
 from harness.scenario.file import format_problems, read_toml
 from harness.stack.attach.server_addresses import PostgresAddress, RedisAddress, is_loopback
@@ -42,6 +47,13 @@ class AttachFile(Contract):
     postgres: PostgresAddress
     grade: GradeClaim = GradeClaim()
 
+    @field_validator("seen")
+    @classmethod
+    def _known_method(cls, seen: ObservationSettings) -> ObservationSettings:
+        if not isinstance(seen.way, ObservationMethod):
+            _check_external_method(seen)
+        return seen
+
     @model_validator(mode="after")
     def _sound(self) -> AttachFile:
         found = [*self._seen_problems(), *self._other_problems()]
@@ -65,6 +77,8 @@ class AttachFile(Contract):
             found.append("seen.way notification needs seen.channel, and format json or text")
         if seen.way is ObservationMethod.STREAM and not (seen.stream and seen.format != "text"):
             found.append("seen.way stream needs seen.stream, and format fields or json")
+        if isinstance(seen.way, ObservationMethod) and seen.settings:
+            found.append(f"seen.settings: {seen.way.value} has none; only external methods do")
         if seen.way is ObservationMethod.POLLING and self.tasks.kept == "until_final":
             found.append(
                 "tasks.kept until_final: a poll does not see rows that are deleted between two"
@@ -102,6 +116,24 @@ class AttachFile(Contract):
         values = {key: getattr(self, key) for key in Contract.model_fields}
         values["chain"] = self.chain.model_copy(update={"follow": "read"})
         return Contract.model_construct(**values)
+
+
+def _check_external_method(seen: ObservationSettings) -> None:
+    """Validate the settings of an external method by its own model, which this imports.
+
+    Raises:
+        ValueError: no such method, or wrong settings.
+    """
+    try:
+        method = find_method(seen.way.value)
+        definition = load_definition(method)
+        validate_settings(definition, seen.settings)
+    except UsageError as error:
+        raise ValueError(f"{error_text(error)}; {error.hint}".rstrip("; ")) from error
+    except ValidationError as error:
+        problems = format_problems(error, "settings", hidden=_HIDDEN, model=definition.settings)
+        name = f"{seen.way.value} of {method.package}"
+        raise ValueError(f"settings of {name}: {problems}") from error
 
 
 # Where a password may have been written by mistake.

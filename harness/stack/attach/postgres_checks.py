@@ -9,7 +9,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from harness.contract.observation import ObservationMethod
+from harness.contract.observation import ExternalMethodName, ObservationMethod
 from harness.errors import Exit
 from harness.stack.attach.check import (
     PreflightCheck,
@@ -231,7 +231,9 @@ def _connections(facts: Mapping[str, Any]) -> PreflightCheck:
     )
 
 
-def _commit_times(facts: Mapping[str, Any], way: ObservationMethod) -> PreflightCheck:
+def _commit_times(
+    facts: Mapping[str, Any], way: ObservationMethod | ExternalMethodName
+) -> PreflightCheck:
     if way is not ObservationMethod.POLLING:
         return not_applicable("postgres.commit_times", f"seen.way is {way}")
     if facts["commit_times"] == "on":

@@ -28,6 +28,7 @@ from harness.stack.attach.check import (
     suggest,
 )
 from harness.stack.attach.contract_file import AttachFile
+from harness.stack.attach.method_check import method_checks
 from harness.stack.attach.publication_checks import SERVER_CHECKS, TABLE_CHECKS, publication_checks
 from harness.stack.attach.publication_checks import server_checks as logical_checks
 from harness.stack.attach.relations import Relation
@@ -77,7 +78,7 @@ class Preflight:
     """What is known of a system.
 
     Attributes:
-        checks: every check once, in a fixed order.
+        checks: every check once, in a fixed order; first the method, if it is external.
         redis: None if it could not be asked.
         postgres: the same.
         beyond: statuses that the contract does not name.
@@ -99,7 +100,7 @@ def run_preflight(file: AttachFile, env: Mapping[str, str], scenario: Scenario |
     """
     checks, store = _examine_redis(file, env)
     more, facts, beyond = _examine_postgres(file, env, scenario)
-    return Preflight((*checks, *more), store, facts, beyond)
+    return Preflight((*method_checks(file.seen.way), *checks, *more), store, facts, beyond)
 
 
 def redis_facts(client: redis.Redis) -> ServerFacts:

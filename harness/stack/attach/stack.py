@@ -19,12 +19,14 @@ from pydantic import SecretStr
 
 from harness.clock import NS_PER_S, Clock
 from harness.contract.names import Contract
+from harness.contract.observation import ObservationMethod
 from harness.errors import Exit, StackError, UsageError
 from harness.judge.grade import ATTACHED_REASON
 from harness.observe.clock_probes import redis_client
 from harness.scenario import Scenario
 from harness.stack.attach.check import PreflightCheck, exit_code_of
 from harness.stack.attach.contract_file import AttachFile
+from harness.stack.attach.method_check import external_method_reason
 from harness.stack.attach.preflight import postgres_facts, redis_facts, run_preflight
 from harness.stack.base import Endpoints, ServiceState
 
@@ -114,7 +116,9 @@ class AttachStack:
         """What was attached, without secrets, and what keeps it from a sign-off."""
         seen = self._contract.seen
         reasons = [ATTACHED_REASON]
-        if seen.way.is_self_reported:
+        if not isinstance(seen.way, ObservationMethod):
+            reasons.append(external_method_reason(seen.way.value))
+        elif seen.way.is_self_reported:
             reasons.append(
                 f"SIMULATED was read from what the system writes to a {seen.way};"
                 " the table was held against it only at the end"

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from harness.contract.names import Contract
-from harness.contract.observation import ObservationMethod
+from harness.contract.observation import ExternalMethodName, ObservationMethod
 from harness.observe.final_state import nonces_query, tasks_query
 from harness.observe.final_state_bookings import bookings_query, stamps_query
 from harness.observe.ledger_rows import ledger_query
@@ -85,7 +85,7 @@ def _twins(
 
 
 def _kind_check(
-    needed: RequiredTable, relation: Relation, way: ObservationMethod
+    needed: RequiredTable, relation: Relation, way: ObservationMethod | ExternalMethodName
 ) -> PreflightCheck:
     kind = KINDS[relation.kind]
     problems = []
