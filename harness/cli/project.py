@@ -60,7 +60,7 @@ def servers_of(name: str, redis: str, postgres: str, env: Mapping[str, str]) -> 
     try:
         return Servers(
             RedisAddress(url=redis, **_logins(name, "REDIS", env)),
-            PostgresAddress(url=postgres, **_logins(name, "POSTGRES", env)),
+            PostgresAddress.model_validate({"url": postgres, **_logins(name, "POSTGRES", env)}),
         )
     except ValidationError as error:
         raise UsageError(

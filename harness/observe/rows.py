@@ -11,6 +11,7 @@ from harness.clock import NS_PER_MS
 from harness.contract.names import Contract, TaskTable
 from harness.contract.relation_name import name_parts
 from harness.contract.trace_column import TraceColumn
+from harness.observe.connection import is_pooled
 from harness.observe.decoder import RowVersion
 from harness.observe.snapshot import XID_WRAP, snapshot_xmin
 
@@ -75,7 +76,13 @@ def hides_rows(connection: Connection[Any], table: str) -> bool:
 
 
 def limit_query_time(connection: Connection[Any], limit_ns: int) -> None:
-    """Set the statement timeout of this connection."""
+    """Set the statement timeout of this connection.
+
+    Not through a pooler, where it would stay with a session of the server that others use next.
+    There the role has one of its own, which a check before the load demands.
+    """
+    if is_pooled(connection.info.get_parameters()):
+        return
     connection.execute(
         sql.SQL("SET statement_timeout = {}").format(sql.Literal(max(1, limit_ns // NS_PER_MS)))
     )

@@ -27,6 +27,9 @@ from harness.stack.attach.server_addresses import PostgresAddress, RedisAddress,
 
 HINT = "docs/attach.md explains every key; `false` leaves out what your system does not have"
 
+# What a pooler in transaction mode does not pass on: replication and LISTEN.
+_OWN_SESSION = (ObservationMethod.LOGICAL, ObservationMethod.NOTIFICATION)
+
 
 class GradeClaim(Frozen):
     """What only the team can know.
@@ -71,6 +74,11 @@ class AttachFile(Contract):
                 )
             if "publication" not in self.model_fields_set:
                 found.append("seen.way logical needs the name of a publication of the task table")
+        if self.postgres.pooler and seen.way in _OWN_SESSION:
+            found.append(
+                f"seen.way {seen.way} needs a session of its own, and a pooler gives none: give"
+                " the address of the server itself, or choose polling"
+            )
         if seen.way is ObservationMethod.NOTIFICATION and not (
             seen.channel and seen.format != "fields"
         ):
@@ -93,7 +101,7 @@ class AttachFile(Contract):
         if len({text.lower() for text in self.addresses}) < len(self.addresses):
             found.append("addresses: one stands there twice")
         found += self._name_problems()
-        near = [place.host for place in (self.redis, self.postgres) if is_loopback(place.host)]
+        near = [host for host in (self.redis.host, *self.postgres.hosts) if is_loopback(host)]
         if self.grade.generator_apart and near:
             found.append(f"grade.generator_apart: {near[0]} is this very host")
         return found

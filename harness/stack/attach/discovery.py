@@ -14,8 +14,11 @@ import psycopg
 import redis
 from psycopg import Connection
 
+from harness.clock import NS_PER_S
 from harness.errors import Exit, HarnessError, StackError, UsageError
 from harness.observe.clock_probes import redis_client
+from harness.observe.connection import connect
+from harness.observe.rows import limit_query_time
 from harness.stack.attach import postgres_checks, redis_checks
 from harness.stack.attach.check import PreflightCheck
 from harness.stack.attach.name_hints import (
@@ -30,7 +33,7 @@ from harness.stack.attach.server_addresses import PostgresAddress, RedisAddress
 from harness.stack.attach.stream_checks import stream_names
 from harness.stack.attach.value_checks import column_values
 
-_STATEMENT_MAX = "SET statement_timeout = '10s'"
+_STATEMENT_LIMIT_NS = 10 * NS_PER_S
 _TABLES_MAX = 200
 _STREAMS_MAX = 100
 _GROUPS_MAX = 20
@@ -81,10 +84,10 @@ def find_tables(address: PostgresAddress, env: Mapping[str, str]) -> tuple[Found
     conninfo = address.secret_conninfo(env)
     where = f"PostgreSQL at {address.place}"
     try:
-        with psycopg.connect(
+        with connect(
             conninfo.get_secret_value(), autocommit=True, application_name="harness_init"
         ) as connection:
-            connection.execute(_STATEMENT_MAX)
+            limit_query_time(connection, _STATEMENT_LIMIT_NS)
             names = all_relations(connection)[:_TABLES_MAX]
             return tuple(
                 table for name in names if (table := _read_table(connection, name)) is not None

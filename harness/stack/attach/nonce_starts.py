@@ -7,6 +7,7 @@ import psycopg
 from harness.contract.address import HOT_ADDRESS, AddressBook
 from harness.contract.names import Contract
 from harness.errors import StackError, UsageError
+from harness.observe.connection import connect
 from harness.observe.final_state import read_nonces
 from harness.scenario import Redis, Scenario
 
@@ -71,7 +72,7 @@ def _stored_nonces(
     if contract.nonces is None:
         return {}
     try:
-        with psycopg.connect(conninfo, application_name="harness_starts") as connection:
+        with connect(conninfo, application_name="harness_starts") as connection:
             rows = read_nonces(connection, contract, run_tag) or []
     except psycopg.Error as error:
         raise StackError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from psycopg.rows import dict_row
 
 from harness.contract.observation import ExternalMethodName, ObservationMethod
 from harness.errors import Exit
+from harness.observe.libpq import identifier
 from harness.stack.attach.check import (
     PreflightCheck,
     Problem,
@@ -21,6 +23,7 @@ from harness.stack.attach.check import (
 from harness.stack.attach.contract_file import AttachFile
 
 SERVER = (
+    "postgres.tls",
     "postgres.queries",
     "postgres.direct",
     "postgres.version",
@@ -42,6 +45,7 @@ SELECT current_setting('server_version') AS version,
  pg_postmaster_start_time()::text AS started,
  pg_is_in_recovery() AS recovering,
  current_setting('default_transaction_read_only') AS read_only,
+ current_setting('statement_timeout') AS statement_timeout,
  pg_backend_pid() AS pid, current_user::text AS login,
  current_setting('max_connections')::int
   - current_setting('superuser_reserved_connections')::int
@@ -59,6 +63,65 @@ FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = cu
 _DOWN = Exit.STACK
 _LOGIN = "user_env and password_env of the contract name the variables that hold the login"
 _REFUSALS: tuple[tuple[str, str, str, Exit], ...] = (
+    (
+        "hot standby mode",
+        "primary",
+        "none of the hosts is a primary; is a failover going on? Try again after it",
+        _DOWN,
+    ),
+    *(
+        (mark, "tls", hint, Exit.USAGE)
+        for mark, hint in (
+            (
+                "does not match host name",
+                "the certificate is of another server, or lacks this name: give the host by a name"
+                " of its certificate (subjectAltName); hostaddr may hold the address",
+            ),
+            (
+                "certificate has expired",
+                "the server's certificate is out of date: ask who runs the server to renew it",
+            ),
+            (
+                "unable to get local issuer certificate",
+                "sslrootcert does not hold the CA of the server's certificate",
+            ),
+            (
+                "self-signed certificate",
+                "sslrootcert does not hold the CA of the server's certificate",
+            ),
+            (
+                "certificate verify failed",
+                "sslrootcert does not hold the CA of the server's certificate",
+            ),
+            (
+                "root certificate file",
+                "sslrootcert names a file with the CA, sslrootcert=system the CAs of this host",
+            ),
+            (
+                "requires a valid client certificate",
+                "name the files of a client certificate and its key: sslcert and sslkey",
+            ),
+            (
+                "alert unknown ca",
+                "the server does not know the CA of the client certificate (sslcert)",
+            ),
+            (
+                "alert certificate expired",
+                "the client certificate (sslcert) is out of date",
+            ),
+            (
+                "certificate authentication failed",
+                "the client certificate (sslcert) is of another user: its CN has to be the user",
+            ),
+            ("private key file", "sslkey names the key of sslcert, with mode 0600"),
+            ("certificate", "sslmode, sslrootcert, sslcert or sslkey of the URL"),
+            (
+                "channel binding",
+                "the server has no SCRAM over TLS: sslmode=require and a password in"
+                " scram-sha-256, or channel_binding=prefer",
+            ),
+        )
+    ),
     ("password authentication failed", "login", f"wrong user or password; {_LOGIN}", Exit.USAGE),
     ("no password supplied", "login", f"the server asks for a password; {_LOGIN}", Exit.USAGE),
     ("authentication failed", "login", _LOGIN, Exit.USAGE),
@@ -86,7 +149,6 @@ _REFUSALS: tuple[tuple[str, str, str, Exit], ...] = (
         "the URL asks for TLS and the server has none: sslmode=prefer, or TLS for the server",
         Exit.USAGE,
     ),
-    ("certificate", "login", "sslmode, sslrootcert, sslcert or sslkey of the URL", Exit.USAGE),
     (
         "permission denied for database",
         "login",
@@ -96,7 +158,8 @@ _REFUSALS: tuple[tuple[str, str, str, Exit], ...] = (
     (
         "unsupported startup parameter",
         "direct",
-        "there is a pooler in front of PostgreSQL; give the address of the server itself",
+        "there is a pooler in front of PostgreSQL; give the server's own address for observation,"
+        " or write postgres.pooler = true and poll",
         Exit.USAGE,
     ),
     ("too many connections", "connections", "end sessions, or raise the limit", _DOWN),
@@ -111,6 +174,11 @@ _REFUSALS: tuple[tuple[str, str, str, Exit], ...] = (
     ("shutting down", "reachable", "it is shutting down", _DOWN),
     ("not yet accepting", "reachable", "it is recovering; try again when it is ready", _DOWN),
 )
+# How a connection was tried, as psycopg and libpq write it.
+_HOW_ONE = re.compile(r"^(connection failed: )?(connection to server [^:]*? failed: )?")
+_HOW = re.compile(
+    r"^'([^']*)', port: .*? connection failed: (?:connection to server .*? failed: )?"
+)
 _DOWN_HINT = "is it up, and can it be reached from here? The contract says where it is"
 
 
@@ -122,8 +190,7 @@ def refused(message: str, where: str, databases: str = "") -> PreflightCheck:
         where: the server, for people.
         databases: hint for a database that does not exist.
     """
-    text = " ".join(message.split())
-    message = text.rpartition("failed: ")[2] or text
+    text, message = _readable(message)
     if 'database "' in text and "does not exist" in text:
         return failed_check(
             "postgres.login", f"{where}: {message}", databases or "postgres.url names it"
@@ -134,6 +201,17 @@ def refused(message: str, where: str, databases: str = "") -> PreflightCheck:
     if "FATAL" in text:  # it answered with a text that is not known here
         return failed_check("postgres.login", f"{where}: {message}", _LOGIN)
     return failed_check("postgres.reachable", f"{where}: {message}", _DOWN_HINT, Exit.STACK)
+
+
+def _readable(message: str) -> tuple[str, str]:
+    """A message in one line, and without how it was tried; of several hosts each one's."""
+    attempts = [" ".join(one.split()) for one in message.split("\n- host: ")[1:]]
+    if len(attempts) > 1:
+        text = "; ".join(dict.fromkeys(_HOW.sub(r"\1: ", one) for one in attempts))
+        return text, text
+    text = " ".join(message.split())
+    # Only what libpq says first: a reason may itself hold "failed: ".
+    return text, _HOW_ONE.sub("", text) or text
 
 
 def query_failed(error: psycopg.Error, where: str) -> PreflightCheck:
@@ -173,7 +251,7 @@ def server_checks(facts: Mapping[str, Any], own_pid: int, file: AttachFile) -> l
         file: the contract.
     """
     return [
-        check_from("postgres.direct", _pooler(facts, own_pid), "reached directly"),
+        _direct(facts, own_pid, pooler=file.postgres.pooler),
         check_from("postgres.version", _version(facts), f"PostgreSQL {facts['version']}"),
         check_from("postgres.primary", _standby(facts), "a primary"),
         _connections(facts),
@@ -182,8 +260,36 @@ def server_checks(facts: Mapping[str, Any], own_pid: int, file: AttachFile) -> l
     ]
 
 
+def _direct(facts: Mapping[str, Any], own_pid: int, *, pooler: bool) -> PreflightCheck:
+    if pooler:
+        return check_from("postgres.direct", _role_settings(facts), "through a pooler, by polling")
+    return check_from("postgres.direct", _pooler(facts, own_pid), "reached directly")
+
+
+def _role_settings(facts: Mapping[str, Any]) -> list[Problem]:
+    """What sessions cannot be given through a pooler, so that the login has to have it."""
+    login = identifier(facts["login"])
+    found = []
+    if facts["read_only"] != "on":
+        found.append(
+            Problem(
+                "through a pooler nothing keeps this login from writing",
+                f"ALTER ROLE {login} SET default_transaction_read_only = on; then RECONNECT in the"
+                " pooler",
+            )
+        )
+    if facts["statement_timeout"] in ("0", ""):
+        found.append(
+            Problem(
+                "through a pooler nothing ends a query of this login that takes too long",
+                f"ALTER ROLE {login} SET statement_timeout = '10s'; then RECONNECT in the pooler",
+            )
+        )
+    return found
+
+
 def _pooler(facts: Mapping[str, Any], own_pid: int) -> list[Problem]:
-    hint = "give the address of the server itself: a pooler passes no notifications on"
+    hint = "give the server's own address for observation, or write postgres.pooler = true and poll"
     if facts["read_only"] != "on":
         return [Problem("start-up options do not reach the server: a pooler is in front", hint)]
     if own_pid != facts["pid"]:

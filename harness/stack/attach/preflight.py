@@ -15,11 +15,15 @@ from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
+from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import UsageError
 from harness.observe.clock_probes import redis_client
+from harness.observe.connection import connect
+from harness.observe.rows import limit_query_time
 from harness.scenario import Scenario
 from harness.stack.attach import postgres_checks, redis_checks
+from harness.stack.attach.certificate_probe import refusal_reason
 from harness.stack.attach.check import (
     PreflightCheck,
     check_from,
@@ -43,7 +47,7 @@ from harness.stack.attach.value_checks import (
     unlisted_values,
 )
 
-_STATEMENT_MAX = "SET statement_timeout = '10s'"
+_STATEMENT_LIMIT_NS = 10 * NS_PER_S
 _VALUE_CHECKS = ("tasks.states", "nonces.addresses", "ledger.words")
 _DATABASES = "SELECT datname::text FROM pg_database WHERE datallowconn ORDER BY 1"
 REDIS_CHECKS = ("redis.reachable", "redis.login", "redis.database", *redis_checks.SERVER, *KEYS)
@@ -165,7 +169,7 @@ def _examine_postgres(
         return _complete([failed], POSTGRES_CHECKS), None, ()
     found: list[PreflightCheck] = []
     try:
-        with psycopg.connect(
+        with connect(
             conninfo.get_secret_value(), autocommit=True, application_name="harness_attach"
         ) as connection:
             found += [
@@ -173,8 +177,9 @@ def _examine_postgres(
                 check_from(
                     "postgres.login", [], f"login accepted, database {file.postgres.database}"
                 ),
+                check_from("postgres.tls", [], _tls(connection)),
             ]
-            connection.execute(_STATEMENT_MAX)
+            limit_query_time(connection, _STATEMENT_LIMIT_NS)
             beyond = _ask_postgres(connection, file, scenario, found)
             return _complete(found, POSTGRES_CHECKS), postgres_facts(connection), beyond
     except psycopg.Error as error:
@@ -182,7 +187,7 @@ def _examine_postgres(
             failed = postgres_checks.query_failed(error, where)
         else:
             hint = _databases(conninfo, file) if "does not exist" in str(error) else ""
-            failed = postgres_checks.refused(str(error), where, hint)
+            failed = postgres_checks.refused(_with_reason(str(error), file), where, hint)
         return _complete([*found, failed], POSTGRES_CHECKS), None, ()
 
 
@@ -219,12 +224,24 @@ def _beyond(connection: Connection[Any], contract: Contract, tasks: Relation) ->
     return unlisted_values(known._replace(present=()), contract.states)
 
 
+def _with_reason(message: str, file: AttachFile) -> str:
+    """A refusal of a certificate with the reason that libpq leaves out; of one host."""
+    if "certificate verify failed" not in message or len(file.postgres.hosts) > 1:
+        return message
+    parts = file.postgres.parts
+    host = str(parts.get("hostaddr") or parts["host"])
+    reason = refusal_reason(host, int(parts.get("port") or 5432), parts.get("sslrootcert") or "")
+    return f"{message.strip()}: {reason}" if reason else message
+
+
+def _tls(connection: Connection[Any]) -> str:
+    return "in use" if connection.pgconn.ssl_in_use else "not in use"
+
+
 def _databases(conninfo: SecretStr, file: AttachFile) -> str:
     """A hint with the databases that there are, if this login may see them."""
     try:
-        with psycopg.connect(
-            make_conninfo(conninfo.get_secret_value(), dbname="postgres")
-        ) as connection:
+        with connect(make_conninfo(conninfo.get_secret_value(), dbname="postgres")) as connection:
             there = [name for (name,) in connection.execute(_DATABASES).fetchall()]
     except psycopg.Error:
         return ""

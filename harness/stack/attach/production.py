@@ -18,7 +18,7 @@ def production_markers(file: AttachFile) -> tuple[str, ...]:
         "prefix": file.prefix,
         "stream": file.streams.proposals,
         "Redis": file.redis.host,
-        "PostgreSQL": file.postgres.host,
+        "PostgreSQL": ",".join(file.postgres.hosts),
         "database": file.postgres.database,
     }
     return tuple(f"{what} {name}" for what, name in named.items() if is_production_name(name))

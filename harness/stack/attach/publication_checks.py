@@ -6,6 +6,7 @@ filter or a column list would otherwise be found out only when signals count as 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -164,11 +165,7 @@ def published_problems(found: Published, tasks: Relation, contract: Contract) ->
             own,
         )
     if found.row.get("rowfilter"):
-        yield Problem(
-            f"{found.name} publishes only rows of {tasks.text} with {found.row['rowfilter']}:"
-            " a row that leaves the filter would count as lost",
-            own,
-        )
+        yield _row_filter_problem(found, tasks, contract, str(found.row["rowfilter"]))
     yield from _column_problems(found, tasks, contract)
     if found.updates and not _has_identity(tasks):
         yield Problem(
@@ -176,6 +173,26 @@ def published_problems(found: Published, tasks: Relation, contract: Contract) ->
             f" while {found.name} publishes them",
             f"give it a primary key, or ALTER TABLE {tasks.quoted} REPLICA IDENTITY FULL",
         )
+
+
+def _row_filter_problem(
+    found: Published, tasks: Relation, contract: Contract, row_filter: str
+) -> Problem:
+    """A filter on a column outside the replica identity makes the system's own UPDATE fail.
+
+    The identity of a default table is its primary key, which holds no status (PostgreSQL 16,
+    section 31.3.1, "Row Filter Rules").
+    """
+    status, own = contract.tasks.status, _own(found, tasks)
+    what = f"{found.name} publishes only rows of {tasks.text} with {row_filter}"
+    names_status = re.search(rf"(?<![\w$]){re.escape(status)}(?![\w$])", row_filter)
+    if not (names_status and found.updates and tasks.identity != "f"):
+        return Problem(f"{what}: a row that leaves the filter would count as lost", own)
+    return Problem(
+        f"{what}: {status} is not in the replica identity, so the server refuses the system's own"
+        " UPDATE (cannot update table)",
+        f"remove the filter or the publication, whoever observes; then {own}",
+    )
 
 
 def _not_published(found: Published, tasks: Relation) -> Problem:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from harness.contract.frozen import Frozen, Name
 from harness.contract.urls import (
@@ -24,10 +24,15 @@ from harness.contract.urls import (
     validated,
 )
 from harness.errors import UsageError
+from harness.observe.connection import mark_pooled
 
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 _CONNECT_MAX_S = 5
+_PORT = 5432
+_HOSTS_MAX = 16
+# Room for the paths of three certificates and several hosts.
+_URL_MAX = 2_000
 _SECRET_WORDS = re.compile(r"password|passfile|sslpassword", re.IGNORECASE)
 _TO_ENVIRONMENT = 'write password_env = "NAME" and put the password into that variable'
 
@@ -35,7 +40,7 @@ _TO_ENVIRONMENT = 'write password_env = "NAME" and put the password into that va
 class _Server(Frozen):
     """Where a server is, and the variables that hold who may enter."""
 
-    url: Name
+    url: Annotated[str, Field(min_length=1, max_length=_URL_MAX)]
     user_env: Variable | None = None
     password_env: Variable | None = None
 
@@ -149,16 +154,20 @@ def _checked_place(host: str) -> str:
     return host if host.startswith("/") else checked_host(host)
 
 
+_Hosts = Annotated[
+    tuple[Annotated[str, AfterValidator(_checked_place)], ...], Field(max_length=_HOSTS_MAX)
+]
+
+
 class _PostgresOptions(Frozen):
     """What a conninfo may say, as libpq names it (PostgreSQL 16, section 34.1.2).
 
-    One server is measured, so there is one host. `read-write` is none of the session attributes:
-    the harness asks for sessions that cannot write.
+    Several hosts are one primary and its standbys.
     """
 
-    host: Annotated[str, AfterValidator(_checked_place)]
-    hostaddr: Host | None = None
-    port: Port = 5432
+    host: _Hosts
+    hostaddr: tuple[Host, ...] = ()
+    port: tuple[Port, ...]
     dbname: Annotated[str, Field(min_length=1, max_length=63)]
     user: Name | None = None
     application_name: Name | None = None
@@ -178,18 +187,32 @@ class _PostgresOptions(Frozen):
     channel_binding: Literal["disable", "prefer", "require"] | None = None
     gssencmode: Literal["disable", "prefer", "require"] | None = None
     krbsrvname: Name | None = None
-    target_session_attrs: Literal["any", "read-only", "primary", "standby", "prefer-standby"] = (
-        "any"
-    )
+    target_session_attrs: Literal[
+        "any", "read-write", "read-only", "primary", "standby", "prefer-standby"
+    ] = "any"
     keepalives: Literal["0", "1"] | None = None
     keepalives_idle: Annotated[int, Field(ge=0)] | None = None
     keepalives_interval: Annotated[int, Field(ge=0)] | None = None
     keepalives_count: Annotated[int, Field(ge=0)] | None = None
     tcp_user_timeout: Annotated[int, Field(ge=0)] | None = None
 
+    @model_validator(mode="after")
+    def _one_port_a_host(self) -> Self:
+        if len(self.port) not in (1, len(self.host)):
+            raise ValueError("give one port for all hosts, or one for each host")
+        if self.hostaddr and len(self.hostaddr) != len(self.host):
+            raise ValueError("give one hostaddr for each host")
+        return self
+
 
 class PostgresAddress(_Server):
-    """A PostgreSQL, or one that speaks as it does."""
+    """A PostgreSQL, or one that speaks as it does.
+
+    Attributes:
+        pooler: whether a pooler in transaction mode is at the address.
+    """
+
+    pooler: bool = False
 
     @field_validator("url")
     @classmethod
@@ -209,7 +232,7 @@ class PostgresAddress(_Server):
             raise ValueError(
                 f"names no {' and no '.join(missing)}: postgresql://host:port/database"
             )
-        validated(_PostgresOptions, parts)
+        validated(_PostgresOptions, {**parts, **_split(parts)})
         return url
 
     @property
@@ -219,13 +242,16 @@ class PostgresAddress(_Server):
 
     @property
     def place(self) -> str:
-        """Host and port."""
-        return f"{self.parts['host']}:{self.parts.get('port') or 5432}"
+        """Host and port, of each host."""
+        ports = _split(self.parts)["port"]
+        if len(ports) == 1:
+            ports = ports * len(self.hosts)
+        return ",".join(f"{host}:{port}" for host, port in zip(self.hosts, ports, strict=True))
 
     @property
-    def host(self) -> str:
-        """The host alone."""
-        return str(self.parts["host"])
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts alone."""
+        return tuple(_split(self.parts)["host"])
 
     @property
     def database(self) -> str:
@@ -235,23 +261,45 @@ class PostgresAddress(_Server):
     def secret_conninfo(self, env: Mapping[str, str]) -> SecretStr:
         """Conninfo with user and password; whatever is run on it cannot write.
 
+        A pooler passes no start-up options on: there the login itself has to be read-only, which
+        a check before the load demands. Of several hosts the primary is asked for. So it is for
+        `read-write`: libpq would not accept a session of which the harness says that it is
+        read-only.
+
         Raises:
             UsageError: a variable is not set, or holds what is no text.
         """
         user, password = self.credentials("postgres", env)
         known = {"user": user, "password": password}
         parts = self.parts
-        options = f"{parts.get('options') or ''} -c default_transaction_read_only=on".strip()
+        if not self.pooler:
+            options = f"{parts.get('options') or ''} -c default_transaction_read_only=on"
+            known["options"] = options.strip()
+        attributes = parts.get("target_session_attrs")
+        if attributes == "read-write" or (attributes is None and len(self.hosts) > 1):
+            known["target_session_attrs"] = "primary"
+        conninfo = mark_pooled(self.url) if self.pooler else self.url
         return SecretStr(
             make_conninfo(
-                self.url,
-                options=options,
+                conninfo,
                 # Text of a database in SQL_ASCII would come as bytes.
                 client_encoding="UTF8",
                 connect_timeout=parts.get("connect_timeout") or _CONNECT_MAX_S,
                 **{key: value for key, value in known.items() if value is not None},
             )
         )
+
+
+def _split(parts: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What a conninfo has of each host."""
+    found: dict[str, list[Any]] = {
+        "host": str(parts["host"]).split(","),
+        # An empty entry is the default, as for libpq.
+        "port": [one or _PORT for one in str(parts.get("port") or "").split(",")],
+    }
+    if parts.get("hostaddr"):
+        found["hostaddr"] = str(parts["hostaddr"]).split(",")
+    return found
 
 
 def is_loopback(host: str) -> bool:

@@ -23,6 +23,7 @@ from harness.contract.observation import ObservationMethod
 from harness.errors import Exit, StackError, UsageError
 from harness.judge.grade import ATTACHED_REASON
 from harness.observe.clock_probes import redis_client
+from harness.observe.connection import connect
 from harness.scenario import Scenario
 from harness.stack.attach.check import PreflightCheck, exit_code_of
 from harness.stack.attach.contract_file import AttachFile
@@ -148,7 +149,7 @@ class AttachStack:
             return redis_facts(client).instance_id
 
     def _ask_postgres(self) -> str:
-        with psycopg.connect(self._conninfo.get_secret_value()) as connection:
+        with connect(self._conninfo.get_secret_value()) as connection:
             return postgres_facts(connection).instance_id
 
 

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.contract.names import Contract
+from harness.observe.connection import connect
 from harness.observe.rows import table_name
 from harness.telemetry.lock_waits import (
     LockWaitSummary,
@@ -138,7 +139,7 @@ class PostgresSampler(Source):
         if self._clock.now_ns() < self._retry_ns:
             return None
         try:
-            self._connection = psycopg.connect(
+            self._connection = connect(
                 self._conninfo,
                 autocommit=True,
                 application_name=NAME,

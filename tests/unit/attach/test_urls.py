@@ -8,10 +8,12 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from harness.cli.watch import watch_run
 from harness.contract.urls import read_url
 from harness.errors import UsageError
+from harness.observe.connection import is_pooled
 from harness.stack.attach.contract_file import load_attach_file
 from harness.stack.attach.server_addresses import PostgresAddress, RedisAddress
 
@@ -167,9 +169,12 @@ def test_redis_urls(tmp_path: Path, url: str, problem: str) -> None:
         ("postgresql://host:99999/db", "port: Input should be less than or equal to 65535"),
         ("postgresql://host:0/db", "port: Input should be greater than or equal to 1"),
         ("postgresql:///db", "names no host"),
-        ("postgresql://a,b/db", "host: names no host"),
+        ("postgresql://a,b%20c/db", "host: names no host"),
+        ("postgresql://a:1,b:70000/db", "less than or equal to 65535"),
+        ("host=a,b,c port=1,2 dbname=d", "one port for all hosts, or one for each host"),
+        ("host=a,b hostaddr=1.1.1.1 dbname=d", "one hostaddr for each host"),
         ("postgresql://host/db?sslmode=yes", "sslmode: Input should be 'disable'"),
-        ("postgresql://host/db?target_session_attrs=read-write", "target_session_attrs: Input"),
+        ("postgresql://host/db?target_session_attrs=writable", "target_session_attrs: Input"),
         ("postgresql://host/db?service=x", "has an option that is none of: application_name"),
         ("postgresql://host/db?connect_timeout=soon", "connect_timeout: Input should be a valid"),
         ("postgresql://host/db?nonsense=1", "write postgresql://host:port/database"),
@@ -178,3 +183,34 @@ def test_redis_urls(tmp_path: Path, url: str, problem: str) -> None:
 def test_postgres_urls(tmp_path: Path, url: str, problem: str) -> None:
     """The same of PostgreSQL."""
     assert problem in _refusal(tmp_path, postgres=url)
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "attributes"),
+    [
+        ("postgresql://a/d", "a:5432", None),
+        ("postgresql://a,b/d", "a:5432,b:5432", "primary"),
+        ("postgresql://a:1,b/d", "a:1,b:5432", "primary"),
+        ("host=a,b port=7 dbname=d", "a:7,b:7", "primary"),
+        ("postgresql://a:1,b:2/d?target_session_attrs=any", "a:1,b:2", "any"),
+        ("postgresql://a/d?target_session_attrs=read-write", "a:5432", "primary"),
+    ],
+)
+def test_of_several_hosts_the_primary_is_asked_for(
+    url: str, place: str, attributes: str | None
+) -> None:
+    """Sessions are read-only, so that libpq would accept none as read-write."""
+    address = PostgresAddress(url=url)
+    parts = conninfo_to_dict(address.secret_conninfo({}).get_secret_value())
+    assert address.place == place
+    assert parts.get("target_session_attrs") == attributes
+    assert parts["options"] == "-c default_transaction_read_only=on"
+
+
+def test_a_pooler_is_given_no_start_up_options() -> None:
+    """It refuses them; every connection of the harness knows that it is one."""
+    address = PostgresAddress(url="postgresql://a/d", pooler=True)
+    parts = conninfo_to_dict(address.secret_conninfo({}).get_secret_value())
+    assert "options" not in parts
+    assert is_pooled(parts)
+    assert not is_pooled(conninfo_to_dict("host=a dbname=d"))
