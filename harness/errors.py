@@ -79,3 +79,10 @@ def nearest(text: str, known: Iterable[str]) -> str:
     by_fold = {one.casefold(): one for one in known}
     found = get_close_matches(text.casefold(), by_fold, n=1)
     return by_fold[found[0]] if found else ""
+
+
+def choice_hint(text: str, known: Iterable[str]) -> str:
+    """The hint of an error about a word that is none of the known ones."""
+    words = sorted(known)
+    near = nearest(text, words)
+    return f"did you mean {near}?" if near else f"possible are {', '.join(words)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 import harness
 from harness.cli.capacity import capacity
@@ -342,8 +343,7 @@ def main() -> None:
         with interruptible():
             app(arguments)
     except HarnessError as error:
-        errors.print("error:", style="bold red", end=" ")
-        errors.print(str(error), markup=False, soft_wrap=True)
+        errors.print(Text.assemble(("error:", "bold red"), " ", str(error)), soft_wrap=True)
         sys.exit(int(error.exit_code))
     except Interrupted as interrupt:
         errors.print(f"{interrupt}; everything that was started has been stopped")

@@ -16,7 +16,7 @@ from rich.text import Text
 from harness.cli.console import make_console
 from harness.cli.run_command import contract_for
 from harness.cli.stack_choice import StackChoice, StackKind
-from harness.errors import UsageError
+from harness.errors import UsageError, choice_hint
 from harness.scenario import Scenario, load_scenario
 from harness.scenario.shipped_scenarios import find_scenario
 from harness.stack.attach.check import (
@@ -31,6 +31,7 @@ from harness.stack.attach.preflight import run_preflight
 from harness.stack.attach.production import production_markers, required_phrase
 from harness.stack.settings import ROOT
 
+FORMS = ("list", "json")
 _STYLES = {
     CheckOutcome.OK: "green",
     CheckOutcome.NOT_OK: "bold red",
@@ -44,8 +45,9 @@ def check_contract(path: Path, scenario: Path | None, form: str) -> int:
     Raises:
         UsageError: contract or scenario cannot be read, or there is no such form.
     """
-    if form not in ("list", "json"):
-        raise UsageError(f"there is no form {form!r}", where="--as", hint="list or json")
+    if form not in FORMS:
+        hint = choice_hint(form, FORMS)
+        raise UsageError(f"there is no form {form!r}", where="--as", hint=hint)
     file = load_attach_file(path)
     asked = load_scenario(find_scenario(scenario)) if scenario else None
     checks = [

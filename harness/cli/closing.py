@@ -127,4 +127,4 @@ def _longer_s(judgement: Judgement) -> float:
 
 def _print(lines: Iterable[Text], console: Console) -> None:
     for line in lines:
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True, no_wrap=True)  # wrapped already; commands are whole

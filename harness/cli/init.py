@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import make_console
-from harness.errors import UsageError
+from harness.errors import UsageError, choice_hint
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -106,8 +106,8 @@ def _show_next(folder: Path, proposal: Proposal, console: Console) -> None:
     command = program()
     files = (folder / name for name in ("scenario.toml", "contract.toml"))
     scenario, contract = (shlex.quote(str(path)) for path in files)
-    console.print(f"next: {command} run {scenario}", soft_wrap=True)
-    console.print(f"      {command} attach --check {contract}", soft_wrap=True)
+    console.print(f"next: {command} run {scenario}", soft_wrap=True, no_wrap=True)
+    console.print(f"      {command} attach --check {contract}", soft_wrap=True, no_wrap=True)
 
 
 def _answer(given: str | None, question: str, default: str, *, asks: bool) -> str:
@@ -144,5 +144,5 @@ def _ci_of(text: str) -> CiSystem:
         return CiSystem(text.lower())
     except ValueError:
         raise UsageError(
-            f"there is no CI system {text!r}", where="--ci", hint=", ".join(CiSystem)
+            f"there is no CI system {text!r}", where="--ci", hint=choice_hint(text, CiSystem)
         ) from None

@@ -12,7 +12,7 @@ from rich.console import Console
 import harness
 from harness.assessment.assess import Assessment, assess_and_store
 from harness.cli.closing import announce, format_other_runs, show_closing
-from harness.cli.console import make_console
+from harness.cli.console import is_interactive, make_console
 from harness.cli.fault_setup import faults_of
 from harness.cli.history_files import record_after
 from harness.cli.overrides import Edit
@@ -42,7 +42,7 @@ from harness.run.live.exporter import Exporter
 from harness.run.live.figures import LiveFigures
 from harness.run.live.latency_histogram import measured_ranges
 from harness.run.live.metrics_page import RunInfo
-from harness.run.live.terminal_progress import ProgressView
+from harness.run.live.terminal_progress import ProgressView, time_left
 from harness.run.parts import (
     DisplayParts,
     MeasurementParts,
@@ -127,8 +127,13 @@ def _run_group(
 ) -> int:
     folder = GroupFolder.create(reports, scenario.name, SystemClock().wall_ns())
 
+    clock = SystemClock()
+    began_ns = clock.now_ns()
+
     def once(own: Scenario, within: Path) -> tuple[Assessment, RunFolder]:
-        console.print(f"run {own.seed - scenario.seed + 1} of {times}, seed {own.seed}")
+        ended = own.seed - scenario.seed
+        left = time_left(ended, times, clock.now_ns() - began_ns) if is_interactive(console) else ""
+        console.print(f"run {ended + 1} of {times}, seed {own.seed}{left}")
         found = run_once(own, within, choice, root, console, exporter)
         console.print(f"{found[0].judgement.verdict.name}: {found[1].run_id}", markup=False)
         record_after(history, found[1], console)

@@ -125,7 +125,7 @@ def _run(folder: ScaleFolder, choice: StackChoice) -> int:
     try:
         made = run_cells(folder, measure, lambda text: print_line(console, text))
     except Interrupted:
-        print_line(console, f"go on with: harness scale {folder.path}")
+        console.print(f"go on with: harness scale {folder.path}", soft_wrap=True, no_wrap=True)
         raise
     result = judge_cells(folder, measure, made)
     report_scale_after(folder, result, console)

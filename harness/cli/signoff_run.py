@@ -25,7 +25,7 @@ from harness.cli.run_command import contract_for
 from harness.cli.signoff_steps import STEPS, with_agents
 from harness.cli.stack_choice import StackChoice
 from harness.clock import SystemClock
-from harness.errors import HarnessError, UsageError, error_text, nearest
+from harness.errors import HarnessError, UsageError, choice_hint, error_text
 from harness.evidence import atomic_files
 from harness.evidence.run_folder import scenario_text
 from harness.experiments.chaos import check_rounds
@@ -180,8 +180,7 @@ def _check_kinds(criterion: RoundsPass, where: str) -> None:
     known = fault_kinds()
     for kind in criterion.faults:
         if kind not in known:
-            near = nearest(kind, known)
-            hint = f"did you mean {near}?" if near else f"possible are {', '.join(sorted(known))}"
+            hint = choice_hint(kind, known)
             raise UsageError(f"there is no fault {kind!r}", where=f"{where}, faults", hint=hint)
 
 
@@ -219,7 +218,7 @@ def _run(folder: SignoffFolder, choice: StackChoice, console: Console) -> int:
     try:
         run_attempts(folder, measure, sink=AttemptLines(console))
     except Interrupted:
-        print_line(console, f"go on with: harness signoff {folder.path}")
+        console.print(f"go on with: harness signoff {folder.path}", soft_wrap=True, no_wrap=True)
         raise
     made = write_documents(folder)
     append_summary(signoff_markdown(made.result, made.archive), os.environ, console)

@@ -16,7 +16,7 @@ from harness.cli.console import make_console, print_line
 from harness.cli.options import REPORTS, duration_option
 from harness.cli.standard_streams import emit
 from harness.clock import NS_PER_S, SystemClock
-from harness.errors import UsageError, nearest
+from harness.errors import UsageError, choice_hint
 from harness.evidence.stored_runs import (
     StoredRun,
     find_stored,
@@ -29,6 +29,9 @@ VERDICTS = (
     "SAME", "SLOWER", "FASTER", "CANNOT_TELL",
     "SIGNED_OFF", "NOT_SIGNED_OFF", "INDICATIVE",
 )  # fmt: skip
+
+# From this width on the list has columns for what a run's id says only in part.
+WIDE_COLUMNS = 110
 
 Reports = Annotated[Path, typer.Option(help="Folder of runs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -116,11 +119,10 @@ def _select(
     after = "" if since_s is None else _utc(SystemClock().wall_ns() / NS_PER_S - since_s)
     known = {one.scenario for one in found}
     if scenario is not None and known and scenario not in known:
-        near = nearest(scenario, known)
         raise UsageError(
             f"there is no run of {scenario!r}",
             where="--scenario",
-            hint=f"did you mean {near}?" if near else f"there are {', '.join(sorted(known))}",
+            hint=choice_hint(scenario, known),
         )
     return [
         one
@@ -134,11 +136,10 @@ def _select(
 def _known(verdicts: Sequence[str]) -> frozenset[str]:
     found = frozenset(one.upper().replace(" ", "_").replace("-", "_") for one in verdicts)
     for one in sorted(found - frozenset(VERDICTS)):
-        near = nearest(one, VERDICTS)
         raise UsageError(
             f"there is no verdict {one[:40]!r}",
             where="--verdict",
-            hint=f"did you mean {near}?" if near else ", ".join(VERDICTS),
+            hint=choice_hint(one, VERDICTS),
         )
     return found
 
@@ -172,15 +173,18 @@ def _print_table(found: Sequence[StoredRun], reports: Path) -> None:
         print_line(console, f"no run in {reports}")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    is_wide = console.width >= WIDE_COLUMNS
     table.add_column("run", overflow="fold")
-    for head in ("kind", "verdict"):
+    heads = ("kind", *(("began", "scenario", "stack") if is_wide else ()), "verdict")
+    for head in heads:
         table.add_column(head, no_wrap=True)
     for head in ("P99", "size"):
         table.add_column(head, justify="right", no_wrap=True)
     for one in found:
         verdict = one.verdict.replace("_", " ") or ("running" if one.is_written else "none")
         p99 = "-" if one.p99_ns is None else format_duration(one.p99_ns)
-        table.add_row(one.run_id, one.kind, verdict, p99, format_bytes(one.size_bytes))
+        more = (one.began or "-", one.scenario or "-", one.stack or "-") if is_wide else ()
+        table.add_row(one.run_id, one.kind, *more, verdict, p99, format_bytes(one.size_bytes))
     console.print(table)
     total = format_bytes(sum(one.size_bytes for one in found))
     print_line(console, f"{format_count(len(found), 'entry', 'entries')}, {total}")

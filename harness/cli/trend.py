@@ -15,7 +15,7 @@ from rich.text import Text
 from harness.cli.history_files import runs_of_histories, runs_of_reports, show_left_out
 from harness.cli.standard_streams import emit
 from harness.cli.trend_pictures import TrendPictures, write_pictures
-from harness.errors import UsageError, nearest
+from harness.errors import UsageError, choice_hint
 from harness.evidence import atomic_files
 from harness.printable import spreadsheet_cell
 from harness.report.history import NOT_VERIFIED, HistoryRun
@@ -62,7 +62,7 @@ def show_trends(
         EvidenceError: a file cannot be read or written.
     """
     if form not in FORMS:
-        raise UsageError(f"there is no form {form!r}", where="--as", hint=", ".join(FORMS))
+        raise UsageError(f"there is no form {form!r}", where="--as", hint=choice_hint(form, FORMS))
     left_out: list[str] = []
     trends = trends_of(read_runs(reports, histories, left_out))
     if scenario is not None:
@@ -114,7 +114,7 @@ def _of_scenario(trends: Sequence[Trend], scenario: str) -> tuple[Trend, ...]:
     found = tuple(trend for trend in trends if trend.key.scenario == scenario)
     if not found:
         known = {trend.key.scenario for trend in trends}
-        hint = nearest(scenario, known) or ", ".join(sorted(known)[:10])
+        hint = choice_hint(scenario, known)
         raise UsageError(f"there is no run of {scenario!r}", where="--scenario", hint=hint)
     return found
 
@@ -141,7 +141,8 @@ def _print(trend: Trend, console: Console) -> None:
     console.print(Text(f"host: {trend.newest.host_text}", style="dim"), soft_wrap=True)
     main = trend.series[0] if trend.series else None
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in ("run", "seed", "verdict", "grade"):
+    table.add_column("run", overflow="fold")  # whole: other commands take it
+    for head in ("seed", "verdict", "grade"):
         table.add_column(head)
     for head in (main.metric.objective if main else "-", "from", "to"):
         table.add_column(head, justify="right")

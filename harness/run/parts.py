@@ -37,6 +37,7 @@ class Progress:
         summary: outcomes of the signals.
         restarts: number of restarts of each service that ended.
         usage: CPU and memory of each service, from the run's telemetry.
+        may_end_early: whether the load ends once its objectives are decided.
     """
 
     phase: str
@@ -56,6 +57,7 @@ class Progress:
     restarts: tuple[tuple[str, int], ...] = ()
     events: tuple[RunEvent, ...] = ()
     usage: tuple[ServiceUsage, ...] = ()
+    may_end_early: bool = False
 
 
 ProgressSink = Callable[[Progress], None]

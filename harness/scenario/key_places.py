@@ -27,13 +27,15 @@ def key_hint(model: type[BaseModel], place: Sequence[int | str]) -> str:
     """
     tables, key = _tables(model), str(place[-1])
     path = _path(place[:-1], tables)
-    if near := nearest(key, tables.get(path, ())):
+    every = {name: one for one, keys in sorted(tables.items(), reverse=True) for name in keys}
+    every |= dict.fromkeys(tables.get(path, ()), path)
+    near = nearest(key, every)
+    if near and every[near] == path:
         return f"did you mean {near}?"
     homes = [one for one, keys in tables.items() if key in keys and one != path]
     if homes:
         return f"it belongs {' or '.join(_table(one) for one in homes[:_SHOWN_MAX])}"
-    every = {name: one for one, keys in sorted(tables.items(), reverse=True) for name in keys}
-    if near := nearest(key, every):
+    if near:
         return f"did you mean {near}, {_table(every[near])}?"
     return ""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import UsageError, nearest
 from harness.scenario.file import read_toml
 
 # Settings that every defect has: when it strikes.
@@ -59,7 +59,9 @@ def check_defects(wishes: Iterable[str], root: Path) -> None:
         name, rest = _name(wish), wish.partition(":")[2]
         defect = known.get(name)
         if defect is None or ";" in wish:
-            raise UsageError(f"there is no defect {name!r}", where="engine.defects", hint=HINT)
+            near = nearest(name, known)
+            hint = f"did you mean {near}? {HINT}" if near else HINT
+            raise UsageError(f"there is no defect {name!r}", where="engine.defects", hint=hint)
         for pair in filter(None, rest.split(",")):
             _check_pair(defect, pair)
 

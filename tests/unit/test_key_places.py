@@ -18,6 +18,7 @@ from harness.stack.attach.contract_file import AttachFile
         (("load", "seed"), "it belongs at the top level"),
         (("lod",), "did you mean load?"),
         (("fault", 0, "kill", "targte"), "did you mean target?"),
+        (("load", "duratoin_s"), "did you mean duration_s, in [[load.stages]]?"),
         (("xyzzy",), ""),
     ],
 )

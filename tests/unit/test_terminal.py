@@ -16,7 +16,7 @@ from harness.evidence.run_documents import RunEvent
 from harness.formatting import format_count, format_duration_fixed, format_share_fixed
 from harness.report.terminal import render
 from harness.run.live.summary import LiveSummary
-from harness.run.live.terminal_progress import ProgressView, panel, plain_line
+from harness.run.live.terminal_progress import ProgressView, panel, plain_line, time_left
 from harness.run.parts import Progress
 from tests.unit.analysis.evidence import World, healthy, load_of
 from tests.unit.live.snapshots import full_snapshot
@@ -143,8 +143,9 @@ def test_panel_fits_its_terminal(width: int) -> None:
     assert "engine 3.50 of 4 cores (87.5 %)" in " ".join(text.replace("cpu ", "").split())
 
 
-def test_forced_colours_do_not_make_a_log_a_terminal() -> None:
+def test_forced_colours_do_not_make_a_log_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """CI servers force colours into files, where nothing can be drawn over."""
+    monkeypatch.delenv("CI", raising=False)
     file = StringIO()
     with ProgressView(Console(file=file, width=100, force_terminal=True)) as view:
         view.show(full_snapshot())
@@ -156,6 +157,37 @@ def test_forced_colours_do_not_make_a_log_a_terminal() -> None:
         view.show(full_snapshot())
     assert "\x1b[?25l" in file.getvalue()
     assert "\x1b[?25h" in file.getvalue(), "the cursor is given back"
+
+
+@pytest.mark.parametrize(
+    ("ci", "environ"),
+    [("true", {}), ("", {"NO_COLOR": "1"}), ("", {"TERM": "dumb"})],
+)
+def test_plain_lines_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, ci: str, environ: dict[str, str]
+) -> None:
+    """A CI, NO_COLOR and a dumb terminal get lines, and the cursor is not moved."""
+    monkeypatch.setenv("CI", ci)
+    file = Terminal()
+    own = {"TERM": "xterm", **environ}
+    with ProgressView(Console(file=file, force_terminal=True, _environ=own)) as view:
+        view.show(full_snapshot())
+    assert "\x1b[?25l" not in file.getvalue()
+    assert "sent 412" in file.getvalue()
+
+
+def test_time_left() -> None:
+    """Of the load while it lasts, at most that where it may be decided; of equal runs in a row."""
+    running = Progress("measure", elapsed_ns=12 * 10**9, total_ns=95 * 10**9)
+    first, early, drain = (
+        str(panel(one, 80).renderables[0])
+        for one in (running, replace(running, may_end_early=True), replace(running, phase="drain"))
+    )
+    assert "  1 min 23 s left" in first
+    assert "at most 1 min 23 s left" in early
+    assert "left" not in drain
+    assert time_left(0, 5, 0) == ""
+    assert time_left(2, 5, 60 * 10**9) == ", about 1 min 30 s left"
 
 
 def test_plain_line_shows_exceptional_figures() -> None:

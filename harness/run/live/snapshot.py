@@ -70,6 +70,7 @@ class SnapshotBuilder:
             summary=summary,
             restarts=tuple(restarts.items()),
             events=tuple(events),
+            may_end_early=self._load.until_decided_s is not None,
         )
 
     def _rate_at(self, now_ns: int) -> float:

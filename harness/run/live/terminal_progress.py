@@ -5,6 +5,9 @@ A run uses it for itself, and `harness watch` for a run of another shell.
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -105,6 +108,7 @@ def panel(progress: Progress, width: int) -> Group:
     head = Text.assemble(
         (f" {progress.phase} ", "bold reverse"),
         f"  {progress.elapsed_ns / NS_PER_S:.0f} of {progress.total_ns / NS_PER_S:.0f} s",
+        _left_text(progress),
         f"  {progress.agents} agents",
     )
     bar = Table.grid()  # a bar by itself does not end its line
@@ -161,6 +165,27 @@ def _rows(progress: Progress) -> list[tuple[str, str, str]]:
     return rows
 
 
+def _left_text(progress: Progress) -> str:
+    """How long the load goes on; nothing once it is over."""
+    left_ns = progress.total_ns - progress.elapsed_ns
+    if left_ns <= 0 or progress.phase in {"drain", "finish"}:
+        return ""
+    text = f"  {'at most ' if progress.may_end_early else ''}"
+    return f"{text}{_minutes_text(left_ns)} left"
+
+
+def time_left(ended: int, total: int, elapsed_ns: int) -> str:
+    """About how long the rest of several equal runs takes, to follow a text; empty at first."""
+    if ended <= 0:
+        return ""
+    return f", about {_minutes_text(elapsed_ns * (total - ended) / ended)} left"
+
+
+def _minutes_text(duration_ns: float) -> str:
+    minutes, seconds = divmod(math.ceil(duration_ns / NS_PER_S), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
 def _percentiles_text(percentiles: Percentiles) -> str:
     p50, p99 = (format_duration_fixed(value) for value in (percentiles.p50_ns, percentiles.p99_ns))
     return f"P50 {p50}   P99 {p99}"
@@ -189,5 +214,11 @@ def _cpu_share(usage: ServiceUsage) -> float:
 
 
 def _is_live(console: Console) -> bool:
-    # The output of a CI that forces colours is no terminal: it cannot be redrawn.
-    return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+    # The output of a CI that forces colours is no terminal: it cannot be redrawn. A CI with a
+    # terminal keeps every redrawn line in its log, and who asks for no colour gets plain lines.
+    is_plain = console.no_color or console.is_dumb_terminal or _is_ci(os.environ)
+    return console.is_terminal and not is_plain and console.file.isatty()
+
+
+def _is_ci(environ: Mapping[str, str]) -> bool:
+    return environ.get("CI", "").lower() not in {"", "0", "false"}
