@@ -13,6 +13,7 @@ from harness.assessment.interleave_folder import InterleaveFolder
 from harness.cli.app import app
 from harness.evidence.run_folder import RunFolder
 from harness.stack.settings import ROOT
+from tests.unit.compare.runs import stored_result
 
 pytestmark = pytest.mark.stack
 
@@ -35,7 +36,7 @@ def test_one_run_of_each_side_decides_nothing(tmp_path: Path) -> None:
         app, ["compare", str(ROOT), str(settings), "--interleave", "--runs", "1", *words]
     )
     folder = InterleaveFolder.open(next(tmp_path.glob("*-compare")))
-    result = folder.read_result()
+    result = stored_result(folder)
     # A busy host may make runs INVALID; nothing else is wrong with them.
     assert first.exit_code == result.exit_code in (3, 4), first.output
     if result.reason is Reason.TOO_FEW_RUNS:
@@ -48,4 +49,4 @@ def test_one_run_of_each_side_decides_nothing(tmp_path: Path) -> None:
             scenario = RunFolder.open(folder.run_path(run.run_id)).read_scenario()
             assert scenario.engine.workers == workers
     again = runner.invoke(app, ["compare", str(folder.path)])
-    assert (again.exit_code, folder.read_result()) == (first.exit_code, result)
+    assert (again.exit_code, stored_result(folder)) == (first.exit_code, result)

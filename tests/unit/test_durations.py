@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from harness.durations import parse_duration_s, unit_of, with_numbers
 from harness.errors import UsageError
 
-SECONDS = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": 1, "m": 60, "min": 60, "h": 3600}
+SECONDS: dict[str, Decimal] = {
+    "us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1), "m": Decimal(60),
+    "min": Decimal(60), "h": Decimal(3600),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
