@@ -100,7 +100,7 @@ def folders_of(source: str) -> tuple[Path, ...]:
     parts = [source] if Path(source).exists() else [part for part in source.split(",") if part]
     paths = tuple(dict.fromkeys(path for part in parts for path in _runs_in(Path(part))))
     if not paths:
-        raise UsageError("holds no run", where=source, hint=_HINT)
+        raise UsageError("holds no run", where=source or "BASE or NEW", hint=_HINT)
     if len(paths) > RUNS_MOST:
         raise UsageError(
             f"holds {len(paths):,} runs, more than {RUNS_MOST:,}", where=source, hint=_HINT

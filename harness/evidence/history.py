@@ -42,6 +42,8 @@ SUFFIX = ".jsonl"
 HISTORY_BYTES_MAX = 64 * MIB
 # Of a folder: a file a month for a century.
 FILES_MAX = 1_200
+# Of a version control system that could not merge two histories.
+_CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 _LINE_CHARACTERS_MAX = 16_384
 TEXT_MAX = 200
 _SKIPPED_NAMED_MAX = 100
@@ -247,6 +249,8 @@ def _parse(text: str) -> HistoryLine | str:
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
     except MALFORMED:
+        if text.startswith(_CONFLICT_MARKERS):
+            return "is a conflict marker; the runs around it count"
         return "is no line of a history; was it cut off?"
 
 

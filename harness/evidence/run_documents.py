@@ -32,6 +32,11 @@ TRUNCATING_EVENTS = frozenset(
     {"swarm_died", "interrupted", "observer_died", "stack_lost", "aborted"}
 )
 
+# What the last status of a swarm process says that was stopped early on purpose; earlier versions
+# had another beginning.
+_BEFORE_LAST = "before its last signal was due"
+STOPPED_EARLY = f"ended by SIGTERM {_BEFORE_LAST}"
+
 # Written by a run that makes data stale.
 CHAIN_HEADS_FILE = "final-heads.bin"
 # Written by a run unless telemetry is disabled.
@@ -40,6 +45,11 @@ TELEMETRY_FILE = "telemetry.jsonl"
 
 # Monotonic, in ns: 73 years. Sums and differences of such moments fit into 64 bits.
 Moment = Annotated[int, Field(ge=0, le=1 << 61)]
+
+
+def is_stopped_early(error: str) -> bool:
+    """Whether a swarm process ended with this error because it was stopped early on purpose."""
+    return error.endswith(_BEFORE_LAST)
 
 
 class _Stored(BaseModel):

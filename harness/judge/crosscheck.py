@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from harness.evidence.event_log import EVENTS_FILE
-from harness.evidence.run_documents import TRUNCATING_EVENTS
+from harness.evidence.run_documents import TRUNCATING_EVENTS, is_stopped_early
 from harness.formatting import format_count
 from harness.judge.check import Check, CheckContext, CheckKind, CheckSpec
 from harness.judge.verdict import Verdict
@@ -24,8 +24,6 @@ EVENTS_CONSISTENT = CheckSpec(
 )
 _SHOWN = 3
 _HINT = "use the folder as the run left it; if it is unchanged, report a defect with it"
-# After these the swarm was stopped before its last signal, and reports that.
-_STOPPED_EARLY = TRUNCATING_EVENTS | {"decided"}
 
 
 def check_events_agree(case: CheckContext) -> Check:
@@ -76,8 +74,11 @@ def _counted(stack: Mapping[str, object]) -> Iterator[tuple[str, int]]:
 
 def _swarm(case: CheckContext) -> Iterator[str]:
     """A process of the swarm that ends with an error has ended before its time."""
-    if any(event.kind in _STOPPED_EARLY for event in case.run.events):
+    kinds = {event.kind for event in case.run.events}
+    if kinds & TRUNCATING_EVENTS:
         return
+    # A run that was decided early stopped its swarm, which reports that and nothing else.
+    is_decided = "decided" in kinds
     for status in case.analysis.instruments.self_monitoring.swarm:
-        if status.error:
+        if status.error and not (is_decided and is_stopped_early(status.error)):
             yield f"swarm process {status.process} ended with {status.error!r}, run.json has none"

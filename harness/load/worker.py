@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.errors import Exit, HarnessError, StackError
+from harness.evidence.run_documents import STOPPED_EARLY
 from harness.load.agents import AgentPool, arrivals
 from harness.load.chain_followers import make_follower
 from harness.load.dispatcher import Dispatcher
@@ -130,7 +131,7 @@ class SwarmProcess:
         dispatcher.refuse_due()
         dispatcher.disconnect()
         if early and self._stopped:
-            return StackError("ended by SIGTERM before its last signal was due")
+            return StackError(STOPPED_EARLY)
         return dispatcher.failure or self._reconnector.gave_up
 
     def _tick(self) -> None:

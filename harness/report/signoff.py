@@ -18,7 +18,7 @@ from harness.assessment.signoff import (
     ReasonId,
     SignoffResult,
 )
-from harness.formatting import format_count, format_duration_fixed, format_number
+from harness.formatting import format_bytes, format_count, format_duration_fixed, format_number
 from harness.judge.check import Figure
 
 _DECISION_STYLES = {
@@ -111,8 +111,11 @@ def why_lines(result: SignoffResult) -> tuple[str, ...]:
 
 def grade_lines(result: SignoffResult) -> tuple[str, ...]:
     """What keeps the runs of the criteria that are MET from a sign-off."""
+    every = ", ".join(one.id for one in result.criteria)
     return tuple(
-        f"{one.message} ({one.criterion})" for one in result.reasons if one.id is ReasonId.GRADE
+        f"{one.message} ({'every criterion' if one.criterion == every else one.criterion})"
+        for one in result.reasons
+        if one.id is ReasonId.GRADE
     )
 
 
@@ -122,6 +125,25 @@ def waiver_lines(result: SignoffResult) -> tuple[str, ...]:
         f"{criterion.id}, {words(criterion.answer)}: {waiver.reason}; {waiver.who}, until"
         f" {waiver.until}; {_WAIVER_STATES[waiver.state]}"
         for criterion, waiver in result.waivers
+    )
+
+
+def image_lines(result: SignoffResult) -> tuple[str, ...]:
+    """Each image that ran, by its digest in a registry, or by its id where it has none."""
+    return tuple(
+        f"{one.service}: {one.image}, {', '.join(one.repo_digests) or one.image_id}"
+        for one in result.images
+    ) or (f"none: the {result.stack} stack records none",)
+
+
+def host_lines(result: SignoffResult) -> tuple[str, ...]:
+    """Each host with the commit of the harness, and the number of runs there."""
+    return tuple(
+        f"{one.cpu_model or 'unknown CPU'}, {one.cpus or 'unknown number of'} CPUs,"
+        f" {'unknown memory' if one.memory_bytes is None else format_bytes(one.memory_bytes)};"
+        f" kernel {one.kernel or 'unknown'}; commit {(one.commit or 'unknown')[:12]}"
+        f"{', modified' if one.modified else ''}; {format_count(one.runs, 'run')}"
+        for one in result.hosts
     )
 
 

@@ -30,6 +30,8 @@ from harness.report.signoff import (
     figures_text,
     grade_lines,
     headline,
+    host_lines,
+    image_lines,
     waiver_lines,
     why_lines,
     why_text,
@@ -69,7 +71,12 @@ def signoff_page(result: SignoffResult, exhibits: Mapping[str, Exhibit]) -> str:
 
 def _summary(result: SignoffResult) -> Summary:
     verdict = _VERDICTS[result.decision]
-    lists = (("Why", why_lines(result)), ("Waivers", waiver_lines(result)))
+    lists = (
+        ("Why", why_lines(result)),
+        ("Waivers", waiver_lines(result)),
+        ("Images", image_lines(result)),
+        ("Hosts", host_lines(result)),
+    )
     is_signed = result.decision is Decision.SIGNED_OFF
     grades = grade_lines(result)
     runs = sum(len(attempt.runs) for one in result.criteria for attempt in one.attempts)
@@ -77,15 +84,15 @@ def _summary(result: SignoffResult) -> Summary:
         run_id=result.signoff_id,
         scenario=result.policy,
         about=result.about,
-        executed=format_count(len(result.criteria), "criterion", "criteria"),
+        executed=headline(result),
         verdict=words(result.decision),
         sign=sign_of(verdict),
-        headline=headline(result),
+        headline="",
         reasons=(),
         reasons_left=0,
         gauges=(),
         facts=(
-            Fact("began (UTC)", result.began),
+            Fact("began (UTC)", _utc(result.began)),
             Fact("stack", result.stack),
             Fact("runs", format_count(runs)),
             Fact("attempts", format_count(sum(len(one.attempts) for one in result.criteria))),
@@ -109,15 +116,15 @@ def _criteria(result: SignoffResult) -> Section:
     rows = [
         (
             one.id,
-            one.question,
             words(one.status),
+            one.question,
             figures_text(one.deciding.figures if one.deciding else {}),
             why_text(one.reasons),
             attempt_text(one),
         )
         for one in result.criteria
     ]
-    heads = ("criterion", "question", "status", "figures", "reason", "attempts")
+    heads = ("criterion", "status", "question", "figures", "reason", "attempts")
     table = Table.of("Criteria in the order of the policy", heads, rows, numbers=False)
     lead = "Each question was fixed before anything ran; the first valid attempt answers it."
     return Section("criteria", "Criteria", lead, (table, _limits(result)))
@@ -202,8 +209,8 @@ def _attempts(result: SignoffResult) -> Section:
     rows = [
         (
             f"{one.id} {attempt.number}",
-            attempt.began,
-            attempt.ended or "-",
+            _utc(attempt.began),
+            _utc(attempt.ended) if attempt.ended else "-",
             attempt.outcome or "under way",
             attempt.verdict.name if attempt.verdict else "none",
             words(attempt.status),
@@ -213,7 +220,7 @@ def _attempts(result: SignoffResult) -> Section:
         for one in result.criteria
         for attempt in one.attempts
     ]
-    heads = ("attempt", "began", "ended", "outcome", "verdict", "status", "reason", "runs")
+    heads = ("attempt", "began (UTC)", "ended", "outcome", "verdict", "status", "reason", "runs")
     table = Table("Attempts", heads, tuple(rows), numbers=False)
     lead = "Every attempt, also those that were INVALID, failed or were aborted."
     return Section("attempts", "Attempts", lead, (table,) if rows else ())
@@ -228,8 +235,9 @@ def _exhibit(criterion: CriterionResult, exhibit: Exhibit) -> Section:
         for part in _parts(exhibit)
     )
     number = criterion.deciding.number if criterion.deciding else 0
-    lead = f"{words(criterion.status)}, by attempt {number}, of kind {criterion.kind}."
-    return Section(f"criterion-{criterion.id}", criterion.question, lead, parts)
+    lead = f"{criterion.question} Attempt {number} of kind {criterion.kind} answers."
+    title = f"{criterion.id}: {words(criterion.status)}"
+    return Section(f"criterion-{criterion.id}", title, lead, parts)
 
 
 def _parts(exhibit: Exhibit) -> Sequence[Part]:
@@ -319,6 +327,11 @@ def _verification(result: SignoffResult) -> Section:
         " and makes this page again. VERIFY.md has the details.",
         (Table("SHA-256", ("file", "digest"), tuple(rows), numbers=False),),
     )
+
+
+def _utc(text: str) -> str:
+    """`2026-11-30T22:56:32Z` as `2026-11-30 22:56:32`."""
+    return text.replace("T", " ").removesuffix("Z")
 
 
 def _known(value: object) -> str:

@@ -81,6 +81,7 @@ def test_folder_has_a_file_a_month(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ('{"schema_version":1,"run_id":"20260101', "cut off"),
+        ("<<<<<<< HEAD", "conflict marker"),
         ("{}", "no line of a history"),
         ("[1]", "no line of a history"),
         (NEWER, "schema version 2"),

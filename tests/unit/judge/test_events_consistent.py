@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.evidence.run_documents import STOPPED_EARLY
 from harness.judge.crosscheck import EVENTS_CONSISTENT
 from harness.judge.verdict import Verdict
 from tests.unit.analysis.evidence import healthy
@@ -32,3 +33,22 @@ def test_a_counted_restart_is_an_event(
     world.run["events"].append({"kind": "service_restarted", "mono_ns": 5, **event})
     found = assessed(world, tmp_path)
     assert unclean(found).get(EVENTS_CONSISTENT.id) is verdict
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "verdict"),
+    [
+        ("decided", STOPPED_EARLY, None),
+        ("decided", "MemoryError", Verdict.INVALID),
+        ("", STOPPED_EARLY, Verdict.INVALID),
+    ],
+)
+def test_a_swarm_that_was_stopped_early_reports_nothing_else(
+    event: str, error: str, verdict: Verdict | None, tmp_path: Path
+) -> None:
+    """A run that was decided stops its swarm; any other error has an event of its own."""
+    world = healthy()
+    world.swarm_statuses[-1] |= {"kind": "done", "error": error}
+    if event:
+        world.event(event)
+    assert unclean(assessed(world, tmp_path)).get(EVENTS_CONSISTENT.id) is verdict

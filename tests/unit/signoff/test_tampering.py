@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -11,15 +10,13 @@ import pytest
 
 from harness.assessment.signoff import Decision
 from harness.assessment.signoff_folder import SignoffFolder
-from harness.evidence.chained_journal import JournalEntry
-from harness.evidence.folder_manifest import write_folder_manifest
-from harness.evidence.jsonl import format_jsonl
-from harness.evidence.manifest import sha256_of, write_manifest
+from harness.evidence.manifest import sha256_of
 from harness.evidence.run_folder import RunFolder
 from harness.experiments.signoff_verify import Verification, verify_signoff
 from tests.fuzz.hostile import edit
 from tests.studies.mutations.documents import DOCUMENTS
 from tests.studies.mutations.mutate import LAYOUTS, ORDERED, mutations, tamper
+from tests.studies.tampering.sealing import chain_anew, seal_anew
 from tests.unit.signoff.signoffs import (
     finished,
     invalid,
@@ -64,20 +61,8 @@ def run_of(folder: SignoffFolder, attempt: int = 1) -> RunFolder:
 
 def sealed_anew(folder: SignoffFolder) -> Verification:
     """Verified, after a forger wrote every seal again."""
-    for plan in folder.attempts.glob("*/*/plan.json"):
-        write_manifest(RunFolder(plan.parent))
-    write_folder_manifest(folder.path)
+    seal_anew(folder.path)
     return verify_signoff(folder.path)
-
-
-def chained_anew(folder: SignoffFolder, entries: list[JournalEntry]) -> None:
-    """Write the journal with a chain that fits."""
-    previous, lines = folder.plan_sha256(), []
-    for entry in entries:
-        line = format_jsonl(entry.model_copy(update={"previous": previous}))
-        previous = hashlib.sha256(line.encode()).hexdigest()
-        lines.append(line)
-    (folder.path / "journal.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 def ids(found: Verification) -> set[str]:
@@ -162,18 +147,18 @@ def test_an_attempt_left_out(repeated: SignoffFolder, tmp_path: Path) -> None:
     assert "not_judged" in ids(sealed_anew(copy))
     # Only the lines, with a chain that fits.
     copy = copy_of(repeated, tmp_path / "lines")
-    chained_anew(copy, entries[2:])
+    chain_anew(copy, entries[2:])
     assert "not_judged" in ids(sealed_anew(copy))
     # Only the last lines.
     copy = copy_of(repeated, tmp_path / "last")
-    chained_anew(copy, entries[:2])
+    chain_anew(copy, entries[:2])
     (difference,) = (one for one in sealed_anew(copy).differences if one.id == "not_judged")
     assert "load-2" in difference.message
     # Both, and the second attempt has the name of the first.
     copy = copy_of(repeated, tmp_path / "both")
     shutil.rmtree(copy.attempt_path("load", 1))
     copy.attempt_path("load", 2).rename(copy.attempt_path("load", 1))
-    chained_anew(copy, [one.model_copy(update={"attempt": 1}) for one in entries[2:]])
+    chain_anew(copy, [one.model_copy(update={"attempt": 1}) for one in entries[2:]])
     found = sealed_anew(copy)
     assert "result" in ids(found)
     assert found.result is not None
@@ -199,7 +184,7 @@ def test_another_question_than_the_one_that_was_fixed(met: SignoffFolder, tmp_pa
     facts = copy.path / copy.FACTS
     entries = list(met.journal().read())
     edit(facts, lambda document: document.update(policy_sha256=sha256_of(policy)))
-    chained_anew(copy, entries)
+    chain_anew(copy, entries)
     found = sealed_anew(copy)
     assert found.result is not None
     assert found.result.criteria[0].status.value == "UNKNOWN"
