@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # Packages whose module has another name.
 PACKAGE_OF = {
+    "resvg_py": "resvg-py",
     "google": "protobuf",
     "hdrh": "hdrhistogram",
     "hiredis": "redis",
@@ -38,7 +39,8 @@ def declared() -> set[str]:
 
 def optional() -> set[str]:
     """What the package imports only where an extra is installed."""
-    return {name_of(one) for one in project()["optional-dependencies"]["signoff"]}
+    extras = project()["optional-dependencies"]
+    return {name_of(one) for extra in ("signoff", "png") for one in extras[extra]}
 
 
 def project() -> dict[str, Any]:

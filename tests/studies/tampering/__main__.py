@@ -138,7 +138,7 @@ def ease_policy(copy: Copy) -> None:
     """More attempts are allowed; plan and chain fit."""
     policy = copy.folder.path / "policy.toml"
     text = re.sub(r"(?m)^attempts = \d+\n", "", policy.read_text(encoding="utf-8"))
-    policy.write_text(text.replace("[policy]\n", "[policy]\nattempts = 9\n"), encoding="utf-8")
+    policy.write_text(text.replace("[policy]\n", "[policy]\nattempts = 3\n"), encoding="utf-8")
     change_policy(copy, "\n", is_planned=True)
 
 
