@@ -181,8 +181,10 @@ class Agent:
 
     def work(self, redis: Redis) -> None:
         """Read and push until it is over."""
-        self._waiting = redis, redis.command("CLIENT", "ID")
         self._feed.join(redis)
+        # Of a cluster, the connection that waits for events is the one to their node.
+        waiting = redis.node(self._events.encode())
+        self._waiting = waiting, waiting.command("CLIENT", "ID")
         for _, fields in redis.command("XREVRANGE", self._events, "+", "-", "COUNT", 1):
             self._see(fields)
         while not self.over:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ _VARINT = 0
 _FIXED = {1: 8, 5: 4}
 _LENGTH = 2
 _SWAP = 1
+# Nodes answer MOVED while they do not agree about a slot yet.
+_REDIRECTIONS_MAX = 32
+_TRY_AGAIN_S = 0.02
 
 
 class RedisError(Exception):
@@ -27,10 +31,11 @@ class RedisError(Exception):
 
 
 class Redis:
-    """One connection, for one thread.
+    """One connection, for one thread; of a cluster one to each node that serves a key.
 
     Args:
-        url: `redis://` or `rediss://`, with password.
+        url: `redis://` or `rediss://`, with password; of a cluster `redis+cluster://` or
+            `rediss+cluster://` with `host:port` of one node or more, joined by commas.
         timeout_s: longest wait for an answer; above the time of any BLOCK.
         address: where the URL's host is, if that is known: no name is looked up then.
 
@@ -45,29 +50,67 @@ class Redis:
     def __init__(
         self, url: str, timeout_s: float = 10.0, address: tuple[str, int] | None = None
     ) -> None:
-        parts = urlsplit(url)
-        host = parts.hostname or "127.0.0.1"
-        named = (host, parts.port or 6379)
-        self._socket = socket.create_connection(address or named, timeout_s)
+        self._url = url
+        self._timeout_s = timeout_s
+        self._others: dict[tuple[str, int], Redis] = {}
+        self._places: dict[bytes, tuple[str, int]] = {}
+        self._socket, host = _connect(url, timeout_s, address)
         self.address: tuple[str, int] = self._socket.getpeername()[:2]
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if parts.scheme == "rediss":
+        scheme, login, _, database = url_parts(url)
+        if scheme.startswith("rediss"):
             context = ssl.create_default_context()
             self._socket = context.wrap_socket(self._socket, server_hostname=host)
         self._reader = self._socket.makefile("rb")
-        if parts.password:
-            user = [unquote(parts.username)] if parts.username else []
-            self.command("AUTH", *user, unquote(parts.password))
-        if database := parts.path.strip("/"):
-            self.command("SELECT", database)
+        user, _, password = login.rpartition(":")
+        if password:
+            self._send("AUTH", *([unquote(user)] if user else []), unquote(password))
+        if database and "+" not in scheme:
+            self._send("SELECT", database)
 
     def command(self, *arguments: str | bytes | int) -> Any:
         """Send a command; its answer as bytes, int, list or None.
+
+        A cluster's redirection is followed: the command was not executed.
 
         Raises:
             RedisError: Redis refused it.
             OSError: the connection is lost.
         """
+        key = _key_of(arguments)
+        node, is_asking = self.node(key), False
+        for _ in range(_REDIRECTIONS_MAX):
+            try:
+                if is_asking:
+                    node._send("ASKING")  # noqa: SLF001 - of this class
+                return node._send(*arguments)  # noqa: SLF001 - of this class
+            except RedisError as error:
+                word, _, place = str(error).partition(" ")
+                if word not in ("MOVED", "ASK", "TRYAGAIN", "UNBLOCKED"):
+                    raise
+            if word in ("TRYAGAIN", "UNBLOCKED"):  # the latter: the stream left the node
+                time.sleep(_TRY_AGAIN_S)
+                continue
+            host, _, port = place.rpartition(" ")[2].rpartition(":")
+            is_asking = word == "ASK"
+            if not is_asking:
+                self._places[key] = (host, int(port))
+            node = self._connected((host, int(port)))
+        raise RedisError(f"was redirected {_REDIRECTIONS_MAX} times")
+
+    def node(self, key: bytes) -> Redis:
+        """The connection to the node that served a key last."""
+        place = self._places.get(key)
+        return self if place is None else self._connected(place)
+
+    def _connected(self, place: tuple[str, int]) -> Redis:
+        if place == self.address:
+            return self
+        if place not in self._others:
+            self._others[place] = Redis(self._url, self._timeout_s, place)
+        return self._others[place]
+
+    def _send(self, *arguments: str | bytes | int) -> Any:
         parts = [b"*%d\r\n" % len(arguments)]
         for argument in arguments:
             data = argument if isinstance(argument, bytes) else str(argument).encode()
@@ -80,6 +123,8 @@ class Redis:
 
     def close(self) -> None:
         """Hang up."""
+        for other in self._others.values():
+            other.close()
         self._reader.close()
         self._socket.close()
 
@@ -105,6 +150,45 @@ class Redis:
         if len(data) != count + 2:
             raise ConnectionError("Redis hung up")
         return data[:-2]
+
+
+def url_parts(url: str) -> tuple[str, str, list[tuple[str, int]], str]:
+    """Scheme, login (`user:password`), servers and database of a URL."""
+    scheme, _, rest = url.partition("://")
+    place, _, database = rest.partition("/")
+    login, _, hosts = place.rpartition("@")
+    servers = []
+    for host in hosts.split(","):
+        parts = urlsplit(f"//{host}")
+        servers.append((parts.hostname or "127.0.0.1", parts.port or 6379))
+    return scheme, login, servers, database.partition("?")[0].strip("/")
+
+
+def _connect(
+    url: str, timeout_s: float, address: tuple[str, int] | None
+) -> tuple[socket.socket, str]:
+    """A connection to the first server of a URL that takes one, and the name of its host."""
+    servers = url_parts(url)[2]
+    if address:
+        return socket.create_connection(address, timeout_s), servers[0][0]
+    for place in servers[:-1]:
+        try:
+            return socket.create_connection(place, timeout_s), place[0]
+        except OSError:
+            continue
+    return socket.create_connection(servers[-1], timeout_s), servers[-1][0]
+
+
+def _key_of(arguments: tuple[str | bytes | int, ...]) -> bytes:
+    """The key of a command; empty if it has none."""
+    name = arguments[0]
+    if name in ("XREAD", "XREADGROUP"):
+        key = arguments[arguments.index("STREAMS") + 1]
+    elif name in ("CLIENT", "AUTH", "SELECT"):
+        return b""
+    else:
+        key = arguments[2 if name == "XGROUP" else 1] if len(arguments) > 1 else b""
+    return key if isinstance(key, bytes) else str(key).encode()
 
 
 @dataclass(frozen=True, slots=True)

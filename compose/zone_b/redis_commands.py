@@ -8,21 +8,27 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from zone_b.redis_cluster import ClusterClient
+
 _RAW = ("XREADGROUP", "XAUTOCLAIM", "XREAD", "XRANGE", "XREVRANGE")
 
 
 def connect(url: str, *, timeout_s: float = 10.0) -> redis.Redis:
     """A client that fails at once: a read repeated after a lost answer would skip entries."""
-    client = redis.Redis.from_url(
-        url,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=timeout_s,
-        socket_connect_timeout=5,
-    )
-    for name in _RAW:
-        client.set_response_callback(name, _as_sent)
-    return client
+
+    def server(address: str) -> redis.Redis:
+        client = redis.Redis.from_url(
+            address,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=timeout_s,
+            socket_connect_timeout=5,
+        )
+        for name in _RAW:
+            client.set_response_callback(name, _as_sent)
+        return client
+
+    return ClusterClient(url, server) if ClusterClient.is_for(url) else server(url)
 
 
 def command(client: redis.Redis, *arguments: str | bytes | int) -> Any:

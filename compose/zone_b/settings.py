@@ -16,7 +16,8 @@ class Settings:
     """Settings of every service of Zone B.
 
     Attributes:
-        redis_url: with password, `redis://` or `rediss://`.
+        redis_url: with password, `redis://` or `rediss://`; of a cluster `redis+cluster://` or
+            `rediss+cluster://` with `host:port` of one node or more, joined by commas.
         pg_dsn: libpq conninfo of the role that owns the tables.
         prefix: environment prefix of every Redis key.
         http_host: address that metrics and health are served on.

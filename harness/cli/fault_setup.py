@@ -24,6 +24,7 @@ def faults_of(
     def make(endpoints: Endpoints, swarm: SwarmPart) -> FaultRunner:
         agents = AgentTargets(
             swarm.pids,
+            contract.key(contract.streams.proposals),
             contract.key(contract.streams.chain_events or ""),
             frozenset(map(contract.agent_group, range(scenario.load.agents_max))),
         )

@@ -126,6 +126,7 @@ class StackChoice:
             attached.postgres.secret_conninfo(os.environ)
             return
         settings = StackSettings.of(scenario, contract, self.ports, root)
+        _check_cluster(settings.redis_cluster_nodes, self.kind)
         if self.kind is StackKind.PROCESS:
             if self.images or self.agents or self.free_agents:
                 raise UsageError(
@@ -314,3 +315,12 @@ def _gate_node_of(stack: Stack) -> NodeProvider:
     if isinstance(stack, ProcessStack):
         return stack.gate_node()
     raise UsageError("this stack has no node for a gate", where="gate")
+
+
+def _check_cluster(nodes: int, kind: StackKind) -> None:
+    if nodes and kind is StackKind.DOCKER:
+        raise UsageError(
+            "the Redis of the Compose file is one server outside of a cluster",
+            where="redis.cluster_nodes",
+            hint="leave out --stack docker",
+        )

@@ -21,11 +21,13 @@ class AgentTargets:
 
     Attributes:
         pids: the swarm's processes by name.
+        proposals_key: the stream of signals.
         chain_key: the stream of chain events.
         groups: the groups that the agents may have on it.
     """
 
     pids: Callable[[], Mapping[str, int]]
+    proposals_key: str
     chain_key: str
     groups: frozenset[str]
 

@@ -45,12 +45,20 @@ def check_redis(url: str) -> str:
         return ""
 
 
-def redis_client(url: str) -> redis.Redis:
-    """A client that waits for a second and tries nothing twice."""
+def redis_client(url: str, key: str = "") -> redis.Redis:
+    """A client of one server that waits for a second and tries nothing twice.
+
+    Of a cluster it is the node that serves `key`, or the first of the URL without a key.
+    """
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
+    from harness.redis_connection import RedisServers, is_cluster, node_url
+
+    if is_cluster(url):
+        servers = RedisServers.of(url)
+        url = node_url(url, key) if key else servers.node_url(servers.places[0])
     return Redis.from_url(
         url,
         socket_timeout=ANSWER_TIMEOUT_S,
@@ -60,12 +68,15 @@ def redis_client(url: str) -> redis.Redis:
 
 
 @contextmanager
-def redis_session(url: str, action: str = "does not answer") -> Iterator[redis.Redis]:
+def redis_session(
+    url: str, action: str = "does not answer", key: str = ""
+) -> Iterator[redis.Redis]:
     """A client of Redis whose errors are those of a stack.
 
     Args:
         url: with the password.
         action: begins the message of an error.
+        key: of a cluster, the key whose node is asked; the first node of the URL without it.
 
     Raises:
         StackError: Redis does not answer, or refuses.
@@ -73,7 +84,7 @@ def redis_session(url: str, action: str = "does not answer") -> Iterator[redis.R
     from redis import RedisError
 
     try:
-        with redis_client(url) as client:
+        with redis_client(url, key) as client:
             yield client
     except (RedisError, OSError) as error:
         raise StackError(f"{action}: {error}", where="redis") from error

@@ -121,7 +121,7 @@ class GroupFollower:
         Raises:
             StackError: Redis is unreachable, or refuses.
         """
-        self._connection = open_connection(self._url, f"harness-{self._name}")
+        self._connection = open_connection(self._url, f"harness-{self._name}", self._key)
         (entries,) = self._ask(resp.command("XREVRANGE", self._key, "+", "-", "COUNT", 1), 1)
         if isinstance(entries, hiredis.ReplyError):
             raise self._refused(entries)
@@ -161,7 +161,7 @@ class GroupFollower:
         with suppress(HarnessError):
             if self._is_waiting:  # Redis reads nothing on this connection until a block arrives
                 self.disconnect()
-                self._connection = open_connection(self._url, f"harness-{self._name}")
+                self._connection = open_connection(self._url, f"harness-{self._name}", self._key)
             replies = self._ask(self._acks() + destroy, 1 + bool(self._to_ack))
             self._count_acked(replies[:-1])
         self.disconnect()
@@ -176,7 +176,7 @@ class GroupFollower:
 
     def _connect(self) -> None:
         self._flush_sender()
-        self._connection = open_connection(self._url, f"harness-{self._name}")
+        self._connection = open_connection(self._url, f"harness-{self._name}", self._key)
 
     def _join_group(self, error: Exception) -> None:
         """Continue with an existing group: after a reconnect, or after a killed run."""

@@ -8,8 +8,10 @@ from pydantic import SecretStr
 
 from harness.clock import NS_PER_S, Clock
 from harness.errors import HarnessError, StackError, UsageError
-from harness.load.dispatcher import Dispatcher
+from harness.load.cluster_link import ClusterLink
+from harness.load.dispatcher import Dispatcher, Link
 from harness.load.redis_link import LoopLink, RedisConnection, open_connection
+from harness.redis_connection import Place, RedisServers, is_cluster
 
 # The recovery objective is 15 s; a longer outage fails in any case.
 OUTAGE_MAX_NS = 20 * NS_PER_S
@@ -32,6 +34,7 @@ class Reconnector:
     Args:
         url: Redis.
         name: shown by CLIENT LIST.
+        key: the stream of signals.
         end_ns: when the load ends.
         clock: the host's clocks.
 
@@ -40,11 +43,12 @@ class Reconnector:
         reconnects: connections made after the first.
     """
 
-    def __init__(self, url: SecretStr, name: str, end_ns: int, clock: Clock) -> None:
+    def __init__(self, url: SecretStr, name: str, key: str, end_ns: int, clock: Clock) -> None:
         self.gave_up: HarnessError | None = None
         self.reconnects = -1
         self._url = url
         self._name = name
+        self._key = key
         self._end_ns = end_ns
         self._clock = clock
         self._lost = Event()
@@ -55,18 +59,24 @@ class Reconnector:
 
     def run(self, dispatcher: Dispatcher) -> None:
         """Keep the dispatcher connected; runs as a greenlet until it is killed."""
-        loop = gevent.get_hub().loop
         while (connection := self._open()) is not None:
             self._lost.clear()
             self.reconnects += 1
-            dispatcher.connect(
-                LoopLink(
-                    connection, loop, dispatcher.answered, dispatcher.flush, dispatcher.disconnect
-                )
-            )
+            dispatcher.connect(self._link(connection, dispatcher))
             while not self._lost.wait(timeout=1.0):
                 if dispatcher.silence_ns() > REPLY_TIMEOUT_NS:
                     dispatcher.disconnect()
+
+    def _link(self, connection: RedisConnection, dispatcher: Dispatcher) -> Link:
+        loop = gevent.get_hub().loop
+        calls = (dispatcher.answered, dispatcher.flush, dispatcher.disconnect)
+        if not is_cluster(self._url.get_secret_value()):
+            return LoopLink(connection, loop, *calls)
+        return ClusterLink(connection, self._open_node, loop, *calls)
+
+    def _open_node(self, place: Place) -> RedisConnection:
+        url = RedisServers.of(self._url.get_secret_value()).node_url(place)
+        return open_connection(SecretStr(url), self._name)
 
     def _open(self) -> RedisConnection | None:
         """A new connection, retried with growing pauses; None after the limit."""
@@ -74,7 +84,7 @@ class Reconnector:
         pause_s = _BACKOFF_FIRST_S
         while True:
             try:
-                return open_connection(self._url, self._name)
+                return open_connection(self._url, self._name, self._key)
             except UsageError as error:
                 self.gave_up = error
                 return None

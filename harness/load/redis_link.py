@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from redis.exceptions import AuthenticationError, RedisError
 
 from harness.errors import StackError, UsageError
+from harness.redis_connection import node_url
 
 CONNECT_TIMEOUT_S = 2.0
 _READ, _WRITE = 1, 2
@@ -41,12 +42,14 @@ class RedisConnection:
         self._connection.disconnect()
 
 
-def open_connection(url: SecretStr, name: str) -> RedisConnection:
+def open_connection(url: SecretStr, name: str, key: str = "") -> RedisConnection:
     """Connect and authenticate, within seconds.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
+        url: `redis://`, `rediss://` or `unix://`; of a cluster or a Sentinel the server that
+            serves `key` now.
         name: shown by CLIENT LIST.
+        key: the key that is used on the connection.
 
     Raises:
         UsageError: the URL cannot be understood, or its password is wrong.
@@ -54,7 +57,7 @@ def open_connection(url: SecretStr, name: str) -> RedisConnection:
     """
     try:
         pool = redis.ConnectionPool.from_url(
-            url.get_secret_value(),
+            node_url(url.get_secret_value(), key),
             protocol=2,
             client_name=name,
             driver_info=None,
@@ -66,8 +69,13 @@ def open_connection(url: SecretStr, name: str) -> RedisConnection:
         raise UsageError(
             "cannot be understood",
             where="Redis URL",
-            hint="write redis://:password@host:port/0, rediss:// or unix://",
+            hint="write redis://:password@host:port/0, rediss://, redis+cluster:// or"
+            " redis+sentinel://host:port/SERVICE",
         ) from None
+    except AuthenticationError as error:
+        raise UsageError(str(error), where="Redis", hint="check the URL's password") from error
+    except (RedisError, OSError) as error:
+        raise StackError(str(error), where="Redis") from error
     connection: Any = pool.make_connection()
     try:
         connection.connect()

@@ -68,7 +68,11 @@ class SwarmProcess:
         self._timer = make_timer(gevent.get_hub().loop, self._flush, clock)
         self._tuning.granted["alarm"] = self._timer.resolution
         self._reconnector = Reconnector(
-            plan.redis_url, f"harness-swarm-{plan.process}", plan.end_ns, clock
+            plan.redis_url,
+            f"harness-swarm-{plan.process}",
+            plan.contract.key(plan.contract.streams.proposals),
+            plan.end_ns,
+            clock,
         )
         self._dispatcher = Dispatcher(
             SendQueue(schedules), self._journal, self._timer, clock, self._reconnector.lost

@@ -15,6 +15,7 @@ import redis
 
 from harness.clock import NS_PER_S, Clock
 from harness.observe.connection import connect
+from harness.redis_connection import is_cluster, key_client
 
 PROBE_EVERY_NS = 5 * NS_PER_S
 POSITION_EVERY_NS = NS_PER_S
@@ -99,29 +100,30 @@ class PostgresClock:
         return int(row[0]) if row else 0
 
 
-def redis_client(url: str) -> redis.Redis:
-    """A client with bounded waits; for a cluster, a client of the node that the URL names."""
-    client: redis.Redis = redis.Redis.from_url(
-        url.replace("redis+cluster://", "redis://", 1),
-        socket_timeout=_TIMEOUT_S,
-        socket_connect_timeout=_TIMEOUT_S,
-    )
-    return client
-
-
 class ClockProber(threading.Thread):
     """Probes both clocks into `clock.jsonl` every 5 s, in a thread of its own.
 
     A server that does not answer is left out until it does.
 
+    Args:
+        conninfo: PostgreSQL.
+        redis_url: None: only PostgreSQL is probed.
+        key: the stream whose ids are compared; of a cluster the node that serves it is asked.
+        path: the file.
+        clock: monotonic time.
+
     Attributes:
         flushed_lsn: the server's WAL position at the newest request.
     """
 
-    def __init__(self, conninfo: str, redis_url: str | None, path: Path, clock: Clock) -> None:
+    def __init__(
+        self, conninfo: str, redis_url: str | None, key: str, path: Path, clock: Clock
+    ) -> None:
         super().__init__(name="prober", daemon=True)
         self._postgres = PostgresClock(conninfo)
-        self._redis = redis_client(redis_url) if redis_url else None
+        self._redis_url = redis_url
+        self._key = key
+        self._redis: redis.Redis | None = None
         self._path = path
         self._clock = clock
         self._ended = threading.Event()
@@ -138,8 +140,7 @@ class ClockProber(threading.Thread):
             self._ended.wait(POSITION_EVERY_NS / NS_PER_S)
         self.probe_all()
         self._postgres.close()
-        if self._redis is not None:
-            self._redis.close()
+        self._close_redis()
 
     def end(self, timeout_s: float) -> None:
         """Probe once more and end, within `timeout_s`."""
@@ -160,17 +161,28 @@ class ClockProber(threading.Thread):
             found.append(probe("postgres", self._postgres.time_us, self._clock))
         except psycopg.Error:
             self._postgres.close()
-        if self._redis is not None:
+        if self._redis_url is not None:
             try:
-                found.append(probe("redis", self._redis_time_us, self._clock))
+                found.append(self._probe_redis(self._redis_url))
             except (redis.RedisError, OSError):
-                self._redis.close()
+                self._close_redis()
         return found
 
-    def _redis_time_us(self) -> int:
-        assert self._redis is not None  # noqa: S101 - only asked when there is one
-        seconds, microseconds = self._redis.time()
-        return int(seconds) * 1_000_000 + int(microseconds)
+    def _probe_redis(self, url: str) -> ClockProbe:
+        if is_cluster(url):  # another node may serve the stream by now, and TIME is not redirected
+            self._close_redis()
+        client = self._redis = self._redis or key_client(url, self._key)
+
+        def time_us() -> int:
+            seconds, microseconds = client.time()
+            return int(seconds) * 1_000_000 + int(microseconds)
+
+        return probe("redis", time_us, self._clock)
+
+    def _close_redis(self) -> None:
+        client, self._redis = self._redis, None
+        if client is not None:
+            client.close()
 
     def _ask_position(self) -> None:
         try:

@@ -12,6 +12,7 @@ import json
 import struct
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from harness.contract.ledger import Ledger
 from harness.contract.names import Contract, NonceTable, TaskTable
 from harness.errors import EvidenceError, StackError, error_text
 from harness.evidence.records import HEAD, RecordWriter
-from harness.observe.clock_probes import redis_client
 from harness.observe.connection import connect
 from harness.observe.final_state_bookings import (
     BOOKINGS_FILE,
@@ -55,6 +55,7 @@ from harness.observe.rows import (
     whole_number,
 )
 from harness.observe.status_normalizer import read_status_normalizer
+from harness.redis_connection import key_client
 
 TASKS_FILE = "final-tasks.bin"
 LEDGER_FILE = "final-ledger.bin"
@@ -325,15 +326,13 @@ def write_heads(url: str, contract: Contract, path: Path) -> None:
         StackError: Redis does not answer.
         EvidenceError: the file cannot be written.
     """
-    client = redis_client(url)
+    key = contract.key(contract.streams.chain_events or "")
     try:
-        with RecordWriter(path) as writer:
+        with closing(key_client(url, key)) as client, RecordWriter(path) as writer:
             for records in _head_records(client, contract):
                 writer.write(records)
     except (redis.RedisError, OSError) as error:
         raise StackError(f"the chain events cannot be read: {error}", where="redis") from error
-    finally:
-        client.close()
 
 
 def _head_records(client: redis.Redis, contract: Contract) -> Iterator[bytes]:

@@ -13,10 +13,10 @@ from harness.analysis.entry_ids import pack_id
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.contract.names import Contract, State
 from harness.errors import StackError
-from harness.observe.clock_probes import redis_client
 from harness.observe.connection import connect
 from harness.observe.redis_facts import proposals_facts
 from harness.observe.rows import is_own_row, limit_query_time, task_rows
+from harness.redis_connection import key_client
 from harness.stack.base import Endpoints, ServiceState
 from harness.stack.shared import IdleProof
 from harness.telemetry.process_tree import ProcessTree
@@ -85,8 +85,10 @@ class SystemIdleProbe:
 
     def _group(self, endpoints: Endpoints) -> tuple[int | None, int | None]:
         """Entries that the engine's group has not read, and not acknowledged."""
+        url = endpoints.redis_url.get_secret_value()
+        key = self.contract.key(self.contract.streams.proposals)
         try:
-            with closing(redis_client(endpoints.redis_url.get_secret_value())) as client:
+            with closing(key_client(url, key)) as client:
                 facts = proposals_facts(client, self.contract)
         except (redis.RedisError, OSError) as error:
             raise StackError(

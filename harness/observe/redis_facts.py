@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import redis
@@ -10,7 +11,7 @@ import redis
 from harness.contract.names import Contract
 from harness.contract.server_text import decode_server_text
 from harness.errors import StackError
-from harness.observe.clock_probes import redis_client
+from harness.redis_connection import key_client
 
 # Pending entries that are listed, the oldest first.
 PENDING_MAX = 1_000
@@ -25,19 +26,15 @@ def read_redis_facts(url: str, contract: Contract) -> dict[str, Any]:
     Raises:
         StackError: Redis does not answer.
     """
-    client = redis_client(url)
-    streams = contract.streams
+    key = contract.key(contract.streams.proposals)
     try:
-        info: Any = client.info("server")
-        lengths = {
-            name: int(client.xlen(contract.key(name)))
-            for name in (streams.proposals, streams.chain_events, streams.accounting)
-            if name is not None
-        }
+        with closing(key_client(url, key)) as client:
+            info: Any = client.info("server")
+            proposals = proposals_facts(client, contract)
         return {
             "version": str(info["redis_version"]),
-            "lengths": lengths,
-            "proposals": proposals_facts(client, contract),
+            "lengths": _lengths(url, contract),
+            "proposals": proposals,
         }
     except (redis.RedisError, OSError) as error:
         raise StackError(
@@ -45,12 +42,26 @@ def read_redis_facts(url: str, contract: Contract) -> dict[str, Any]:
             where="redis",
             hint="is Redis up, and does its URL hold the password?",
         ) from error
-    finally:
-        client.close()
+
+
+def _lengths(url: str, contract: Contract) -> dict[str, int]:
+    """Length of each stream by name; of a cluster, each from the node that serves it."""
+    streams = contract.streams
+    found: dict[str, int] = {}
+    for name in (streams.proposals, streams.chain_events, streams.accounting):
+        if name is not None:
+            key = contract.key(name)
+            with closing(key_client(url, key)) as client:
+                found[name] = int(client.xlen(key))
+    return found
 
 
 def proposals_facts(client: redis.Redis, contract: Contract) -> dict[str, Any] | None:
     """The proposals stream with its engine group; None where there is no such stream.
+
+    Args:
+        client: of the server that serves the stream.
+        contract: names of stream and group.
 
     Raises:
         redis.RedisError: Redis does not answer.

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import redis
+from redis.exceptions import AskError, ClusterError
 
 from harness.clock import NS_PER_MS, Clock
 from harness.contract.names import Contract
 from harness.errors import StackError, UsageError
-from harness.observe.clock_probes import redis_client
 from harness.observe.decoder import RowVersion
 from harness.observe.plan import ObserverPlan
 from harness.observe.status_reports import StatusReportParser
 from harness.observe.watcher import Versions, WatcherLost
+from harness.redis_connection import key_client
 
 _ENTRIES_MAX = 1_000
-_LOST = (redis.ConnectionError, redis.TimeoutError, OSError)
+# Of a cluster also: another node serves the stream, or none does for now.
+_LOST = (redis.ConnectionError, redis.TimeoutError, AskError, ClusterError, OSError)
 
 
 class ResultStreamWatcher:
@@ -30,7 +32,8 @@ class ResultStreamWatcher:
     """
 
     def __init__(self, url: str, contract: Contract, clock: Clock) -> None:
-        self._client = redis_client(url)
+        self._url = url
+        self._client: redis.Redis | None = None
         self._key = contract.key(contract.seen.stream or "")
         self._reader = StatusReportParser(contract)
         self._clock = clock
@@ -47,12 +50,14 @@ class ResultStreamWatcher:
 
     def open(self, deadline_ns: int) -> None:
         del deadline_ns  # the client waits two seconds at most
+        self.close()
         try:
-            self._client.ping()
+            client = self._client = key_client(self._url, self._key)
+            client.ping()
             # After a lost connection it continues at its position.
             if self._last_id is None:
                 self.covered_ns = self._clock.now_ns()
-                self._last_id = self._newest_id()
+                self._last_id = self._newest_id(client)
         except _LOST as error:
             raise WatcherLost(str(error)) from error
         except redis.RedisError as error:
@@ -63,6 +68,7 @@ class ResultStreamWatcher:
             ) from error
 
     def poll(self, timeout_ns: int) -> Versions:
+        assert self._client is not None  # noqa: S101 - open() comes first
         begin_ns = self._clock.now_ns()
         try:
             streams: Any = self._client.xread(
@@ -85,7 +91,9 @@ class ResultStreamWatcher:
         return self._empty_polls > self._asked[1]
 
     def close(self) -> None:
-        self._client.close()
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _versions(self, entries: list[tuple[bytes, Mapping[bytes, bytes]]]) -> list[RowVersion]:
         found = []
@@ -96,10 +104,10 @@ class ResultStreamWatcher:
                 found.append(version)
         return found
 
-    def _newest_id(self) -> bytes:
-        if not self._client.exists(self._key):
+    def _newest_id(self, client: redis.Redis) -> bytes:
+        if not client.exists(self._key):
             return b"0-0"
-        facts: Any = self._client.xinfo_stream(self._key)
+        facts: Any = client.xinfo_stream(self._key)
         newest: bytes = facts["last-generated-id"]
         return newest
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.exceptions import AskError, ClusterError
 
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.contract.names import Contract
-from harness.observe.clock_probes import redis_client
 from harness.observe.redis_facts import group_facts, stream_facts
+from harness.redis_connection import key_client
 
 EVERY_NS = 250 * NS_PER_MS
 # Pending events listed per sample, the oldest first.
@@ -43,7 +44,8 @@ class ProposalsSampler(threading.Thread):
         super().__init__(name="stream-watch", daemon=True)
         self.samples = 0
         self.failure = ""
-        self._client = redis_client(url)
+        self._url = url
+        self._client: redis.Redis | None = None
         self._contract = contract
         self._key = contract.key(contract.streams.proposals)
         self._path = path
@@ -54,7 +56,7 @@ class ProposalsSampler(threading.Thread):
         while not self.failure and not self._ended.wait(EVERY_NS / NS_PER_S):
             self.poll()
         self.poll()
-        self._client.close()
+        self._close()
 
     def end(self, timeout_s: float) -> None:
         """Sample once more and end, within `timeout_s`."""
@@ -65,9 +67,11 @@ class ProposalsSampler(threading.Thread):
     def poll(self) -> None:
         """Write one line, if Redis answers."""
         try:
-            found = self._ask()
-        except (redis.RedisError, OSError):
-            self._client.close()
+            if self._client is None:
+                self._client = key_client(self._url, self._key)
+            found = self._ask(self._client)
+        except (redis.RedisError, OSError):  # also: the slot of the stream has moved
+            self._close()
             return
         line = json.dumps({"mono_ns": self._clock.now_ns(), **found}, separators=(",", ":"))
         try:
@@ -78,9 +82,14 @@ class ProposalsSampler(threading.Thread):
             return
         self.samples += 1
 
-    def _ask(self) -> dict[str, Any]:
+    def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _ask(self, client: redis.Redis) -> dict[str, Any]:
         # In one transaction: a trim between the two would appear as one of unread entries.
-        with self._client.pipeline(transaction=True) as pipe:
+        with client.pipeline(transaction=True) as pipe:
             pipe.xinfo_stream(self._key)
             pipe.xinfo_groups(self._key)
             stream, groups = pipe.execute(raise_on_error=False)
@@ -120,9 +129,11 @@ class PendingSampler(ProposalsSampler):
         self._key = contract.key(contract.streams.chain_events or "")
         self._group = contract.streams.agents_group
 
-    def _ask(self) -> dict[str, Any]:
+    def _ask(self, client: redis.Redis) -> dict[str, Any]:
         try:
-            found: Any = self._client.xpending_range(self._key, self._group, "-", "+", PENDING_MAX)
+            found: Any = client.xpending_range(self._key, self._group, "-", "+", PENDING_MAX)
+        except (AskError, ClusterError):  # another node serves the stream, or none
+            raise
         except redis.ResponseError:  # there is no such stream or group (yet)
             return {"pending": None}
         return pending_of(found)

@@ -82,7 +82,8 @@ class ObserverWorker:
             ReportCheck(dsn, plan.contract, clock) if plan.method.is_self_reported else None
         )
         redis_url = plan.redis_url.get_secret_value() if plan.redis_url else None
-        self._prober = ClockProber(dsn, redis_url, plan.folder / CLOCK_FILE, clock)
+        key = plan.contract.key(plan.contract.streams.proposals)
+        self._prober = ClockProber(dsn, redis_url, key, plan.folder / CLOCK_FILE, clock)
         self._stream = (
             ProposalsSampler(redis_url, plan.contract, plan.folder / STREAM_FILE, clock)
             if redis_url

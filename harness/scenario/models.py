@@ -77,6 +77,8 @@ class Redis(_Frozen):
     """Settings of the Redis that is started; an attached one keeps its own."""
 
     maxmemory_mb: Annotated[int, Field(ge=0, le=65_536)] = 0
+    # None is one server outside of a cluster.
+    cluster_nodes: Literal[1, 3, 6] | None = None
     stream_maxlen: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000
 
 

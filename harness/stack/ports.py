@@ -58,25 +58,28 @@ def _may_listen(port: int) -> bool:
     return True
 
 
-def free_port(claimed: frozenset[int] = frozenset()) -> int:
+def free_port(claimed: frozenset[int] = frozenset(), second_offset: int = 0) -> int:
     """A port that is free now, kept from other runs of this host until `release_ports`.
 
     A program that is no harness may still take it before it is used.
 
     Args:
         claimed: ports that are claimed already.
+        second_offset: from the port to another one that its server opens too, and that is kept
+            likewise; 0 if there is none.
 
     Raises:
         StackError: none was found in a bounded number of tries.
     """
     candidates = below_ephemeral()
+    candidates = range(candidates.start, candidates.stop - second_offset)
     for _ in range(_TRIES_MAX):
         port = random.choice(candidates)  # noqa: S311 - spread, not secrecy
-        if port in claimed or not reserve(_name(port)):
-            continue
-        if is_free(port):
+        ports = {port, port + second_offset}
+        reserved = set() if ports & claimed else {one for one in ports if reserve(_name(one))}
+        if reserved == ports and all(is_free(one) for one in ports):
             return port
-        release(_name(port))
+        release_ports(reserved)
     raise StackError(
         f"no free port found in {_TRIES_MAX} tries between {candidates[0]} and {candidates[-1]}",
         where=LOOPBACK,

@@ -34,7 +34,9 @@ class StackSettings:
         anvil: whether an Anvil node is started.
         gate: whether another one will be, for a gate under load.
         rpc_nodes: RPC nodes that are started, upstream of a chain adapter; 0 starts neither.
-        redis_maxmemory_mb: memory that Redis may use, in MiB; 0 is as much as there is.
+        redis_maxmemory_mb: memory that Redis may use, in MiB; 0 is as much as there is. Of a
+            cluster, each node.
+        redis_cluster_nodes: nodes of a Redis Cluster; 0 is one server outside of a cluster.
         quotas: limits instead of the specified ones, by service; containers only.
         postgres: settings of PostgreSQL instead of its usual ones, by name.
         defects: named defects of the reference services to be switched on.
@@ -56,6 +58,7 @@ class StackSettings:
     gate: bool = False
     rpc_nodes: int = 0
     redis_maxmemory_mb: int = 0
+    redis_cluster_nodes: int = 0
     quotas: Mapping[str, ServiceQuota] = field(default_factory=dict)
     postgres: Mapping[str, str] = field(default_factory=dict)
     defects: tuple[str, ...] = ()
@@ -102,6 +105,7 @@ class StackSettings:
             gate=scenario.gate is not None,
             rpc_nodes=scenario.chain.nodes,
             redis_maxmemory_mb=scenario.redis.maxmemory_mb,
+            redis_cluster_nodes=scenario.redis.cluster_nodes or 0,
             quotas={QUOTA_SERVICES[name]: quota for name, quota in scenario.quota.items()},
             postgres={name: setting_text(value) for name, value in scenario.postgres.items()},
             defects=scenario.engine.defects,

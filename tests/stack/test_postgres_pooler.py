@@ -103,6 +103,7 @@ def alter(external: ExternalSystem, *statements: str) -> None:
             admin.execute(statement.encode())
 
 
+@pytest.mark.pair  # its verdict needs a core
 def test_a_run_by_polling(external: ExternalSystem, port: int, tmp_path: Path) -> None:
     """It is judged as one that reaches the server itself."""
     alter(external, *_SET)

@@ -222,7 +222,7 @@ class ChainFeedStallProbe:
     def _missed_blocks(self) -> list[int] | None:
         """How many blocks each group has not been delivered; None if Redis does not answer."""
         try:
-            with redis_session(self.url) as client:
+            with redis_session(self.url, key=self.key) as client:
                 found: Any = client.xinfo_groups(self.key)
                 last = [
                     one["last-delivered-id"]

@@ -101,7 +101,7 @@ class AttachFile(Contract):
         if len({text.lower() for text in self.addresses}) < len(self.addresses):
             found.append("addresses: one stands there twice")
         found += self._name_problems()
-        near = [host for host in (self.redis.host, *self.postgres.hosts) if is_loopback(host)]
+        near = [host for host in (*self.redis.hosts, *self.postgres.hosts) if is_loopback(host)]
         if self.grade.generator_apart and near:
             found.append(f"grade.generator_apart: {near[0]} is this very host")
         return found

@@ -16,9 +16,9 @@ from psycopg import Connection
 
 from harness.clock import NS_PER_S
 from harness.errors import Exit, HarnessError, StackError, UsageError
-from harness.observe.clock_probes import redis_client
 from harness.observe.connection import connect
 from harness.observe.rows import limit_query_time
+from harness.redis_connection import redis_client
 from harness.stack.attach import postgres_checks, redis_checks
 from harness.stack.attach.check import PreflightCheck
 from harness.stack.attach.name_hints import (

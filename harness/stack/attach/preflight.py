@@ -18,9 +18,9 @@ from pydantic import SecretStr
 from harness.clock import NS_PER_S
 from harness.contract.names import Contract
 from harness.errors import UsageError
-from harness.observe.clock_probes import redis_client
 from harness.observe.connection import connect
 from harness.observe.rows import limit_query_time
+from harness.redis_connection import node_url, redis_client
 from harness.scenario import Scenario
 from harness.stack.attach import postgres_checks, redis_checks
 from harness.stack.attach.certificate_probe import refusal_reason
@@ -31,6 +31,7 @@ from harness.stack.attach.check import (
     not_applicable,
     suggest,
 )
+from harness.stack.attach.cluster_checks import slots_check
 from harness.stack.attach.contract_file import AttachFile
 from harness.stack.attach.method_check import method_checks
 from harness.stack.attach.publication_checks import SERVER_CHECKS, TABLE_CHECKS, publication_checks
@@ -141,19 +142,24 @@ def _examine_redis(
         ), None
     found: list[PreflightCheck] = []
     try:
-        with redis_client(url.get_secret_value()) as client:
-            client.ping()
+        key = file.contract().key(file.streams.proposals)
+        with (
+            redis_client(url.get_secret_value()) as client,
+            redis_client(node_url(url.get_secret_value(), key)) as node,
+        ):
+            node.ping()
             found += [
                 check_from("redis.reachable", [], f"{where} answers"),
                 check_from("redis.login", [], "login accepted"),
                 check_from("redis.database", [], f"database {file.redis.database}"),
             ]
-            found += redis_checks.server_checks(client, file)
+            found.append(slots_check(client, url.get_secret_value(), file.contract()))
+            found += redis_checks.server_checks(node, file)
             if not any(
                 check.id in ("redis.mode", "redis.rights") and check.is_failed for check in found
             ):
                 found += key_checks(client, file.contract())
-            return _complete(found, REDIS_CHECKS), redis_facts(client)
+            return _complete(found, REDIS_CHECKS), redis_facts(node)
     except (redis.RedisError, OSError) as error:
         return _complete([*found, redis_checks.refused(error, where)], REDIS_CHECKS), None
 

@@ -14,14 +14,15 @@ def required_phrase(file: AttachFile) -> str:
 
 def production_markers(file: AttachFile) -> tuple[str, ...]:
     """Everything in a contract that says production."""
-    named = {
-        "prefix": file.prefix,
-        "stream": file.streams.proposals,
-        "Redis": file.redis.host,
-        "PostgreSQL": ",".join(file.postgres.hosts),
-        "database": file.postgres.database,
-    }
-    return tuple(f"{what} {name}" for what, name in named.items() if is_production_name(name))
+    named = [
+        ("prefix", file.prefix),
+        ("stream", file.streams.proposals),
+        *(("Redis", host) for host in file.redis.hosts),
+        ("Sentinel service", file.redis.service),
+        ("PostgreSQL", ",".join(file.postgres.hosts)),
+        ("database", file.postgres.database),
+    ]
+    return tuple(f"{what} {name}" for what, name in named if is_production_name(name))
 
 
 def refuse_production(file: AttachFile, sentence: str | None) -> None:

@@ -11,6 +11,7 @@ from redis import exceptions
 
 from harness.contract.names import Contract
 from harness.errors import Exit
+from harness.redis_connection import tls_problem
 from harness.stack.attach.check import (
     PreflightCheck,
     Problem,
@@ -20,12 +21,21 @@ from harness.stack.attach.check import (
 )
 from harness.stack.attach.contract_file import AttachFile
 
-SERVER = ("redis.mode", "redis.memory", "redis.rights", "redis.write")
+SERVER = ("redis.mode", "redis.slots", "redis.memory", "redis.rights", "redis.write")
 # What a login needs, as ACL SETUSER takes it; docs/attach.md has the same, and a test holds both.
 RIGHTS = "+@read +@connection +select +info +time +multi +exec +xadd"
-_RIGHTS_HINT = f"ACL SETUSER <user> {RIGHTS}, with ~<pattern> for the keys of the contract"
+# Of a cluster these too.
+CLUSTER_RIGHTS = "+cluster|slots +cluster|info"
+_RIGHTS_HINT = (
+    f"ACL SETUSER <user> {RIGHTS}, with ~<pattern> for the keys of the contract;"
+    f" of a cluster {CLUSTER_RIGHTS} too"
+)
 _LOGIN_HINT = "user_env and password_env of the contract name the variables that hold the login"
-_DOWN_HINT = "is it up, and can it be reached from here? The contract says where it is"
+_DOWN_HINT = (
+    "is it up, and can it be reached from here? The contract says where it is;"
+    " a server that closes the connection may require TLS (rediss://), one that does not answer"
+    " rediss:// may not use TLS on this port"
+)
 # No stream entry has such an id, so that XADD is refused by the command itself after everything
 # that comes before it: rights, memory, disk, replicas, slots of a cluster. Nothing is written.
 _NO_ID = "harness-check"
@@ -46,6 +56,13 @@ _REFUSALS: tuple[tuple[_Kinds, tuple[str, ...], str, str, Exit], ...] = (
         "redis.reachable",
         "end clients, or raise maxclients",
         Exit.STACK,
+    ),
+    (
+        (exceptions.RedisClusterException,),
+        ("Cluster mode is not enabled",),
+        "redis.mode",
+        "the server is not a node of a cluster; write redis:// for it",
+        Exit.USAGE,
     ),
     ((exceptions.MovedError, exceptions.AskError), (), "redis.mode", "", Exit.USAGE),
     (
@@ -90,6 +107,10 @@ def refused(error: Exception, where: str) -> PreflightCheck:
     for kinds, parts, check, hint, code in _REFUSALS:
         if isinstance(error, kinds) or any(part in text for part in parts):
             return failed_check(check, message, hint or _why(error, {}), code)
+    if problem := tls_problem(text):
+        return failed_check(
+            "redis.reachable", f"{where}: {problem.message}", problem.hint, Exit.USAGE
+        )
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
         return failed_check("redis.reachable", message, _DOWN_HINT, Exit.STACK)
     return failed_check("redis.rights", message, _RIGHTS_HINT)

@@ -25,6 +25,7 @@ from harness.contract.urls import (
 )
 from harness.errors import UsageError
 from harness.observe.connection import mark_pooled
+from harness.redis_connection import RedisServers, is_cluster, is_sentinel
 
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -83,9 +84,15 @@ def _shown(key: str, name: str) -> str:
     return name if name.isupper() else f"the variable that {key} names is"
 
 
-class _RedisTls(Frozen):
-    """What a URL of Redis may say beyond its address; of `rediss://` only."""
+_REDIS_SCHEMES = ("redis", "rediss")
 
+
+class _RedisTls(Frozen):
+    """Options of TLS in a URL of Redis; `ca`, `cert` and `key` are short for the long names."""
+
+    ca: Name | None = None
+    cert: Name | None = None
+    key: Name | None = None
     ssl_ca_certs: Name | None = None
     ssl_ca_path: Name | None = None
     ssl_certfile: Name | None = None
@@ -95,44 +102,53 @@ class _RedisTls(Frozen):
 
 
 class RedisAddress(_Server):
-    """A Redis, or one that speaks as it does."""
+    """A Redis server, a Redis Cluster, or the master of a Sentinel."""
 
     @field_validator("url")
     @classmethod
     def _without_secrets(cls, url: str) -> str:
-        if url.startswith("redis+cluster:"):
-            raise ValueError(
-                "a cluster cannot be attached yet; give redis:// of the node that owns the stream"
-            )
-        parts = read_url(url, ("redis", "rediss"))
-        if parts.has_password or any(_SECRET_WORDS.search(key) for key in parts.options):
-            raise ValueError(f"holds a password; {_TO_ENVIRONMENT}")
-        if parts.path and not (parts.path.isascii() and parts.path.isdigit()):
-            raise ValueError("its database is no number: write redis://host:port/0")
-        if parts.scheme == "redis" and parts.options:
-            raise ValueError("has options, which are those of TLS; write rediss:// for it")
-        validated(_RedisTls, parts.options)
+        check_printable_ascii(url)
+        for one in _server_urls(url):
+            parts = read_url(one, _REDIS_SCHEMES)
+            if parts.has_password or any(_SECRET_WORDS.search(key) for key in parts.options):
+                raise ValueError(f"holds a password; {_TO_ENVIRONMENT}")
+            if parts.path and not (parts.path.isascii() and parts.path.isdigit()):
+                raise ValueError("its database is no number: write redis://host:port/0")
+            if parts.scheme == "redis" and parts.options:
+                raise ValueError("has options, which are those of TLS; write rediss:// for it")
+            validated(_RedisTls, parts.options)
         return url
 
     @property
-    def _parts(self) -> Url:
-        return read_url(self.url, ("redis", "rediss"))
+    def _servers(self) -> tuple[Url, ...]:
+        return tuple(read_url(one, _REDIS_SCHEMES) for one in _server_urls(self.url))
 
     @property
     def place(self) -> str:
-        """Host and port."""
-        parts = self._parts
-        return parts.model_copy(update={"port": parts.port or 6379}).place
+        """Host and port of each server that the URL names, joined by commas."""
+        return ",".join(
+            one.model_copy(update={"port": one.port or 6379}).place for one in self._servers
+        )
 
     @property
-    def host(self) -> str:
-        """The host alone."""
-        return self._parts.host
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that the URL names."""
+        return tuple(one.host for one in self._servers)
+
+    @property
+    def service(self) -> str:
+        """The name of the master, of Sentinel only."""
+        return RedisServers.of(self.url).service if is_sentinel(self.url) else ""
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether connections use TLS."""
+        return self.url.startswith("rediss")
 
     @property
     def database(self) -> str:
         """Number of the database."""
-        return self._parts.path or "0"
+        return self._servers[0].path or "0"
 
     def secret_url(self, env: Mapping[str, str]) -> SecretStr:
         """The URL with user and password.
@@ -143,10 +159,22 @@ class RedisAddress(_Server):
         user, password = self.credentials("redis", env)
         parts = urlsplit(self.url)
         bare = parts.netloc.rpartition("@")[2]
-        user = user or self._parts.user
+        user = user or self._servers[0].user
         if user or password:
             bare = f"{quote(user, safe='')}:{quote(password or '', safe='')}@{bare}"
         return SecretStr(urlunsplit(parts._replace(netloc=bare)))
+
+
+def _server_urls(url: str) -> tuple[str, ...]:
+    """The URL of each server that a URL names.
+
+    Raises:
+        ValueError: it is not valid.
+    """
+    if not (is_cluster(url) or is_sentinel(url)):
+        return (url,)
+    servers = RedisServers.of(url)
+    return tuple(servers.node_url(place) for place in servers.places)
 
 
 def _checked_place(host: str) -> str:

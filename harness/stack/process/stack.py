@@ -36,7 +36,7 @@ from harness.stack.process.anvil import AnvilNode, find_anvil
 from harness.stack.process.gate_node import GateNode
 from harness.stack.process.postgres import PostgresServer
 from harness.stack.process.postgres_settings import host_memory_bytes
-from harness.stack.process.redis import RedisServer
+from harness.stack.process.redis_cluster import RedisServers
 from harness.stack.process.restart_policy import ALWAYS, NEVER, RestartPolicy
 from harness.stack.process.services import (
     ServiceSpec,
@@ -100,8 +100,12 @@ class ProcessStack:
             settings.contract.observer_role,
             settings.postgres,
         )
-        self._redis = RedisServer(
-            private_dir / "redis", logs_dir / "redis.log", settings.redis_maxmemory_mb
+        self._redis = RedisServers(
+            private_dir,
+            logs_dir,
+            settings.redis_maxmemory_mb,
+            settings.redis_cluster_nodes,
+            settings.contract.key(settings.contract.streams.proposals),
         )
         self._anvil: AnvilNode | None = None
         self._anvil_binary = Path()
@@ -201,7 +205,10 @@ class ProcessStack:
         self._make_folders()
         self._find_what_is_needed()
 
-        self._start_server("redis", self._redis)
+        for server in self._redis.servers:
+            policy, offset = self._redis.restart_policy, self._redis.second_offset
+            self._start_server(server.name, server, policy, offset)
+        self._redis.join(self._clock)
         self._redis.verify()
         if self._anvil is not None:
             # On demand (section 3.3 of the quotas): its loss is not repaired.
@@ -260,10 +267,14 @@ class ProcessStack:
                 self._logs_dir / "anvil.log",
             )
 
-    def _start_server(self, name: str, server: _Server, policy: RestartPolicy = ALWAYS) -> None:
+    def _start_server(
+        self, name: str, server: _Server, policy: RestartPolicy = ALWAYS, second_offset: int = 0
+    ) -> None:
         """Start a server; another free port is tried when a program was faster on it."""
         self._on_a_port(
-            name, lambda port: Service(server.program(port), server.is_ready, _SERVERS, policy)
+            name,
+            lambda port: Service(server.program(port), server.is_ready, _SERVERS, policy),
+            second_offset,
         )
 
     def _start_services(self, wiring: Wiring) -> None:
@@ -285,12 +296,14 @@ class ProcessStack:
             for spec in lot:
                 self._await(spec.name)
 
-    def _on_a_port(self, name: str, make: Callable[[int], Service]) -> None:
+    def _on_a_port(self, name: str, make: Callable[[int], Service], second_offset: int = 0) -> None:
         configured = self._settings.ports.get(name)
         for attempt in range(1, _PORT_TRIES_MAX + 1):
-            port = configured or free_port(frozenset(self._ports.values()))
+            port = configured or free_port(frozenset(self._ports.values()), second_offset)
             release_ports({self._ports.get(name, port)} - {port})
             self._ports[name] = port
+            if second_offset:
+                self._ports[f"{name}-bus"] = port + second_offset
             self._supervisor.start(make(port))
             try:
                 self._await(name)

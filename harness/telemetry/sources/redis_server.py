@@ -1,7 +1,8 @@
 """Redis: its memory, traffic and files by INFO, and the contract's streams with their groups.
 
 One round trip per sample, on a connection of its own, whose commands are subtracted from the
-server's count.
+server's count. Of a cluster, the node that serves the proposals stream is sampled, and each other
+stream on the node that serves it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import redis
+from redis.exceptions import AskError
 
 from harness.contract.names import Contract
-from harness.observe.clock_probes import redis_client
+from harness.redis_connection import node_url, redis_client
 from harness.telemetry.sample_batch import SampleBatch
 from harness.telemetry.source import Source, SourceContext, telemetry_source
 
@@ -23,8 +25,53 @@ OTHERS = "(others)"
 Fields = dict[bytes, bytes]
 
 
+class _Server:
+    """A connection to one server, and the commands that are sent on it together.
+
+    Args:
+        url: of one server, with the password.
+        streams: name of each stream that it serves, with its key.
+        sections: of INFO.
+    """
+
+    def __init__(self, url: str, streams: Mapping[str, str], sections: tuple[str, ...]) -> None:
+        self.streams = tuple(streams)
+        self.commands = [
+            *(("INFO", section) for section in sections),
+            *(("XLEN", key) for key in streams.values()),
+            *(("XINFO", "GROUPS", key) for key in streams.values()),
+        ]
+        self._client = redis_client(url)
+        self._connection: Any = self._client.connection_pool.get_connection()
+        self._packed = self._connection.pack_commands(  # type: ignore[no-untyped-call] # redis-py has no types
+            self.commands
+        )
+
+    def ask(self) -> list[Any]:
+        """The answers; an error of one command is its answer.
+
+        Raises:
+            AskError: another node serves a stream now.
+            redis.RedisError: the server does not answer.
+        """
+        self._connection.send_packed_command(self._packed)
+        answers: list[Any] = []
+        for _ in self.commands:
+            try:
+                answers.append(self._connection.read_response(disable_decoding=True))
+            except AskError:
+                raise
+            except redis.ResponseError as error:  # of this command alone
+                answers.append(error)
+        return answers
+
+    def close(self) -> None:
+        self._connection.disconnect()
+        self._client.connection_pool.release(self._connection)
+
+
 class RedisSampler(Source):
-    """Samples one server; reconnects at the next sample after a failure.
+    """Samples a server; reconnects at the next sample after a failure or a slot that has moved.
 
     Args:
         url: with the password.
@@ -35,7 +82,7 @@ class RedisSampler(Source):
     def __init__(
         self, url: str, contract: Contract, memory_limit: Callable[[], int | None]
     ) -> None:
-        self._client = redis_client(url)
+        self._url = url
         self._contract = contract
         self._memory_limit = memory_limit
         streams = contract.streams
@@ -46,54 +93,53 @@ class RedisSampler(Source):
         }
         self._maxlens = {name: maxlen for name, maxlen in maxlens.items() if name is not None}
         self._named = {streams.engine_group, streams.agents_group, streams.accounting_group}
-        self._commands = [
-            *(("INFO", section) for section in _SECTIONS),
-            *(("XLEN", contract.key(name)) for name in self._maxlens),
-            *(("XINFO", "GROUPS", contract.key(name)) for name in self._maxlens),
-        ]
-        self._connection: Any = None
-        self._packed: Any = None
+        self._servers: list[_Server] = []
         self._life = b""
         self._own = 0
 
     def sample(self, batch: SampleBatch) -> None:
         """The server now, or why it does not answer."""
         try:
-            answers = self._ask()
+            try:
+                answers = self._ask()
+            except AskError:  # a slot has moved
+                self.close()
+                answers = self._ask()
         except (redis.RedisError, OSError) as error:
             self.close()
             batch.unread("redis", f"it does not answer: {error}")
             return
         batch.unread("redis", None)
         info: Fields = {}
-        for answer in answers[: len(_SECTIONS)]:
+        for answer in answers[0][: len(_SECTIONS)]:
             if isinstance(answer, bytes):
                 info |= fields_of(answer)
         self._put_server(batch, info)
-        rest = answers[len(_SECTIONS) :]
-        lengths, groups = rest[: len(self._maxlens)], rest[len(self._maxlens) :]
-        for name, length, own in zip(self._maxlens, lengths, groups, strict=True):
-            self._put_stream(batch, name, length, own)
+        for server, own in zip(self._servers, answers, strict=True):
+            count = len(server.streams)
+            lengths, groups = own[-2 * count : -count], own[-count:]
+            for name, length, found in zip(server.streams, lengths, groups, strict=True):
+                self._put_stream(batch, name, length, found)
 
     def close(self) -> None:
-        """Release the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.disconnect()
-            self._client.connection_pool.release(connection)
+        """Release the connections."""
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.close()
 
-    def _ask(self) -> list[Any]:
-        if self._connection is None:
-            self._connection = self._client.connection_pool.get_connection()
-            self._packed = self._connection.pack_commands(self._commands)
-        self._connection.send_packed_command(self._packed)
-        answers: list[Any] = []
-        for _ in self._commands:
-            try:
-                answers.append(self._connection.read_response(disable_decoding=True))
-            except redis.ResponseError as error:  # of this command alone
-                answers.append(error)
-        return answers
+    def _ask(self) -> list[list[Any]]:
+        if not self._servers:
+            self._connect()
+        return [server.ask() for server in self._servers]
+
+    def _connect(self) -> None:
+        """A connection to each server of a stream; the first serves proposals, and has INFO."""
+        found: dict[str, dict[str, str]] = {}
+        for name in self._maxlens:
+            key = self._contract.key(name)
+            found.setdefault(node_url(self._url, key), {})[name] = key
+        for number, (url, streams) in enumerate(found.items()):
+            self._servers.append(_Server(url, streams, () if number else _SECTIONS))
 
     def _put_server(self, batch: SampleBatch, info: Fields) -> None:
         if not info:
@@ -101,7 +147,7 @@ class RedisSampler(Source):
             return
         if self._life != info.get(b"run_id", b""):
             self._life, self._own = info.get(b"run_id", b""), 0
-        self._own += len(self._commands)
+        self._own += len(self._servers[0].commands)
         batch.gauge("redis.memory_bytes", _number(info, b"used_memory"))
         self._put_memory_limit(batch, _number(info, b"maxmemory"))
         commands = _number(info, b"total_commands_processed")

@@ -113,7 +113,11 @@ def test_every_problem_is_reported_at_once(write: Write) -> None:
     ("changes", "message"),
     [
         ({"schema_version": 2}, "schema_version"),
-        ({"redis": {"url": "redis+cluster://a:1"}}, "a cluster cannot be attached yet"),
+        ({"redis": {"url": "redis+cluster://a:1,b:x"}}, "port that is not 1 to 65535"),
+        ({"redis": {"url": "redis+cluster://a:1,b:2/3"}}, "its database is not 0"),
+        ({"redis": {"url": "redis+cluster://a,b?ca=/x"}}, "write rediss:// for it"),
+        ({"redis": {"url": "redis+sentinel://a,b"}}, "names no service"),
+        ({"redis": {"url": "redis+sentinel://a,b/s/x"}}, "its database is no number"),
         ({"postgres": {"url": "postgresql:///x"}}, "names no host"),
         ({"postgres": {"url": "host=a port=b c"}}, "write postgresql://host:port/database"),
         ({"states": {"QUEUED": "INIT"}}, "no status of yours stands for SIMULATED"),

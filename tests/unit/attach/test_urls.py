@@ -150,7 +150,7 @@ def test_a_password_that_is_no_text(server: RedisAddress | PostgresAddress) -> N
         ("redis://:6379/0", "names no host"),
         ("redis://host/zero", "its database is no number"),
         ("redis://host/0?ssl_ca_certs=/x", "write rediss:// for it"),
-        ("rediss://host/0?ssl_ca_cert=/x", "none of: ssl_ca_certs"),
+        ("rediss://host/0?ssl_ca_cert=/x", "none of: ca, cert, key, ssl_ca_certs"),
         ("rediss://host/0?ssl_cert_reqs=maybe", "ssl_cert_reqs: Input should be 'none'"),
         ("rediss://host/0?ssl_check_hostname=maybe", "ssl_check_hostname: Input should be a valid"),
         ("redis://host/0?timeout=1", "has options, which are those of TLS"),

@@ -108,7 +108,7 @@ class Chain:
 def chain(monkeypatch: pytest.MonkeyPatch) -> Chain:
     """One on which no agent lags, but another group does."""
     made = Chain()
-    monkeypatch.setattr(health_checks, "redis_client", lambda _: made)
+    monkeypatch.setattr(health_checks, "redis_client", lambda *_: made)
     return made
 
 

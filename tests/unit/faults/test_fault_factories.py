@@ -30,7 +30,11 @@ ENDPOINTS = Endpoints(
     admin_dsn=SecretStr("host=127.0.0.1 port=1"),
 )
 RUN = RunResources(
-    ROOT, ROOT, "observer", AgentTargets(dict, "dev:chain", frozenset()), SystemClock()
+    ROOT,
+    ROOT,
+    "observer",
+    AgentTargets(dict, "dev:proposals", "dev:chain", frozenset()),
+    SystemClock(),
 )
 PAIRS = [
     (kind, stack)

@@ -101,7 +101,7 @@ def test_race_for_a_free_port(
     """Whoever is beaten to a free port takes another one, three times at most."""
     free = free_port()
     ports = iter({"used": used, "free": free}[offer] for offer in offers.split())
-    monkeypatch.setattr(stack, "free_port", lambda _: next(ports))
+    monkeypatch.setattr(stack, "free_port", lambda *_: next(ports))
     race = _Race()
     built = ProcessStack(StackSettings(), tmp_path / "private", tmp_path / "logs", ManualClock())
     monkeypatch.setattr(built, "_supervisor", race)

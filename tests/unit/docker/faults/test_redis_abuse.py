@@ -34,7 +34,7 @@ class Server:
         self.revived = 0
         self.away = False
         self.commands: list[list[str]] = []
-        patch.setattr(health_checks, "redis_client", lambda _: self)
+        patch.setattr(health_checks, "redis_client", lambda *_: self)
         patch.setattr(redis_abuse, "check_redis", lambda _: "" if self.away else "it answers PING")
         patch.setattr(redis_abuse, "marked", lambda *_: self.programs)
         patch.setattr(container_program, "marked", lambda *_: ())
