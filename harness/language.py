@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from harness.errors import UsageError, nearest
+from harness.errors import UsageError, choice_hint
 
 ENGLISH: Final = "en"
 LANGUAGES: Final = (ENGLISH, "zh")
@@ -56,11 +56,10 @@ def choose(language: str) -> None:
         UsageError: there are no texts in it.
     """
     if language not in LANGUAGES:
-        near = nearest(language, LANGUAGES)
         raise UsageError(
             f"there are no texts in {language[:40]!r}",
             where=f"{OPTION}, {VARIABLE}",
-            hint=f"did you mean {near}?" if near else ", ".join(LANGUAGES),
+            hint=choice_hint(language, LANGUAGES),
         )
     _Chosen.language = language
 

@@ -8,8 +8,9 @@ reports.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from harness.assessment.compared_run import ComparedRun, read_compared_run
 from harness.assessment.comparison import RunSet, UnreadRun
@@ -20,6 +21,7 @@ from harness.evidence.run_folder import RunFolder
 
 # A year of nights, three runs each.
 RUNS_MOST = 1_100
+_T = TypeVar("_T")
 _LAST = re.compile(r"^last:(?P<count>[1-9][0-9]{0,3})$")
 _HINT = "give folders of runs or of a --repeat, a folder of reports, or last:N"
 
@@ -73,22 +75,27 @@ def read_runs(source: str, paths: Iterable[Path]) -> RunSet:
         source: for the reader.
         paths: of runs.
     """
-    runs: list[ComparedRun] = []
-    unread: list[UnreadRun] = []
-    for path in sorted(paths, key=lambda one: one.name):
-        found = _read(path)
-        if isinstance(found, ComparedRun):
-            runs.append(found)
-        else:
-            unread.append(found)
+    runs, unread = read_each(paths, read_compared_run)
     return RunSet(source, tuple(runs), tuple(unread))
 
 
-def _read(path: Path) -> ComparedRun | UnreadRun:
-    try:
-        return read_compared_run(RunFolder.open(path))
-    except (EvidenceError, UsageError) as error:
-        return UnreadRun(path.name, error_text(error))
+def read_each(
+    paths: Iterable[Path], read: Callable[[RunFolder], _T]
+) -> tuple[list[_T], list[UnreadRun]]:
+    """What is read of each run, in order of their ids, and the runs that cannot be read.
+
+    Args:
+        paths: of runs.
+        read: may raise EvidenceError or UsageError.
+    """
+    runs: list[_T] = []
+    unread: list[UnreadRun] = []
+    for path in sorted(paths, key=lambda one: one.name):
+        try:
+            runs.append(read(RunFolder.open(path)))
+        except (EvidenceError, UsageError) as error:
+            unread.append(UnreadRun(path.name, error_text(error)))
+    return runs, unread
 
 
 def folders_of(source: str) -> tuple[Path, ...]:
@@ -163,11 +170,9 @@ def _newest(source: str, count: int, reports: Path, others: RunSet) -> RunSet:
             break
         if path.name in known:
             continue
-        found = _read(path)
-        if isinstance(found, UnreadRun):
-            unread.append(found)
-        elif found.scenario == scenario:
-            runs.append(found)
+        found, failed = read_each([path], read_compared_run)
+        unread += failed
+        runs += [one for one in found if one.scenario == scenario]
     if not runs:
         raise UsageError(f"has no other run of {scenario}", where=f"{source} of {reports}")
     return RunSet(source, tuple(reversed(runs)), tuple(unread))

@@ -61,7 +61,9 @@ class ClusterView:
 
     def addresses(self) -> tuple[str, ...]:
         """`host:port` of every node that the URL names."""
-        return tuple(self.url.rpartition("@")[2].partition("/")[0].split(","))
+        from harness.redis_connection import RedisServers
+
+        return tuple(f"{host}:{port}" for host, port in RedisServers.of(self.url).places)
 
     def nodes(self, *, without: str = "") -> tuple[ClusterNode, ...]:
         """All nodes as the first one that answers reports them.
@@ -101,8 +103,11 @@ class ClusterView:
         Raises:
             StackError: it does not answer, or refuses.
         """
-        login = self.url.partition("://")[2].rpartition("@")[0]
-        with redis_session(f"redis://{login}@{address}/0", f"{address} does not answer") as client:
+        from harness.redis_connection import RedisServers
+
+        host, _, port = address.rpartition(":")
+        url = RedisServers.of(self.url).node_url((host, int(port)))
+        with redis_session(url, f"{address} does not answer") as client:
             yield client
 
     def refusal(self, address: str, key: str) -> str:

@@ -17,8 +17,14 @@ from harness.assessment.compared_figures import PercentileKey, is_comparable
 from harness.assessment.compared_run import ComparedRun
 from harness.assessment.comparison import RunSet, UnreadRun
 from harness.assessment.fingerprint import Fingerprint
-from harness.assessment.run_sources import folders_of, is_run, newest_count, read_runs
-from harness.errors import EvidenceError, UsageError, error_text
+from harness.assessment.run_sources import (
+    folders_of,
+    is_run,
+    newest_count,
+    read_each,
+    read_runs,
+)
+from harness.errors import EvidenceError, UsageError
 from harness.evidence.history import HistoryLine, Metric, read_history
 from harness.evidence.run_folder import RunFolder
 from harness.judge.verdict import Verdict
@@ -75,18 +81,7 @@ class _Lines(NamedTuple):
 
 
 def _lines_of(source: str, paths: Sequence[Path]) -> _Lines:
-    lines: list[HistoryLine] = []
-    unread: list[UnreadRun] = []
-    for path in sorted(paths, key=lambda one: one.name):
-        try:
-            run = read_run(RunFolder.open(path), 0)
-        except (EvidenceError, UsageError) as error:
-            unread.append(UnreadRun(path.name, error_text(error)))
-            continue
-        if run.unverified:
-            unread.append(UnreadRun(path.name, f"its result {run.unverified}"))
-        else:
-            lines.append(run.line)
+    lines, unread = read_each(paths, _verified_line)
     if not lines:
         raise UsageError(
             "no run can be read, so the question is not known",
@@ -94,6 +89,13 @@ def _lines_of(source: str, paths: Sequence[Path]) -> _Lines:
             hint="harness judge makes the result of a run",
         )
     return _Lines(tuple(lines), tuple(unread))
+
+
+def _verified_line(folder: RunFolder) -> HistoryLine:
+    run = read_run(folder, 0)
+    if run.unverified:
+        raise EvidenceError(f"its result {run.unverified}")
+    return run.line
 
 
 def _newest(

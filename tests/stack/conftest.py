@@ -19,6 +19,7 @@ from harness.stack.private_dir import create_private_dir
 from harness.stack.process.postgres import PostgresServer
 from harness.stack.process.redis import RedisBinary, RedisServer, ask_version
 from harness.stack.process.supervisor import Service, Supervisor
+from tests.stack.redis_nodes import OwnCluster
 
 READY_NS = 20 * NS_PER_S
 # A redis-server of version 7, which the wheels do not have; `.ci/run` unpacks Debian's.
@@ -143,3 +144,14 @@ def any_redis(request: pytest.FixtureRequest) -> Redis:
     """Each Redis at hand."""
     found: Redis = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnCluster]:
+    """Three primaries that belong to this module."""
+    made = OwnCluster(tmp_path_factory.mktemp("redis"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +28,6 @@ CONTRACT = Contract(prefix="observed:")
 STREAMS = CONTRACT.streams
 PROPOSALS, EVENTS = CONTRACT.key(STREAMS.proposals), CONTRACT.key(STREAMS.chain_events or "")
 ENTRIES = 3
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnCluster]:
-    """Three primaries that belong to this module."""
-    made = OwnCluster(tmp_path_factory.mktemp("redis"))
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.contract.names import Contract, State
+from harness.contract.names import State
 from harness.evidence.records import SIGHTING, read_records
 from harness.observe.observer import Observer
 from harness.observe.plan import ObservationMethod, ObserverPlan
@@ -22,8 +22,7 @@ from harness.stack.ports import LOOPBACK, free_port
 from harness.stack.private_dir import own_dir, write_private
 from harness.stack.process.postgres import PostgresServer
 from tests.stack.conftest import Servers
-from tests.stack.test_observer_restart import CLOCK, RUN_TAG, Crashing, commit
-from zone_b.migrate import migrate
+from tests.stack.test_observer_restart import CLOCK, RUN_TAG, Crashing, commit, started
 
 pytestmark = pytest.mark.stack
 
@@ -68,11 +67,7 @@ def pair(servers: Servers) -> Iterator[tuple[Crashing, Crashing]]:
     port = free_port()
     server = make_server(servers, f"primary-{port}")
     server.prepare()
-    primary = Crashing(server, server.program(port), servers)
-    primary.start()
-    server.set_up()
-    migrate(server.owner_dsn)
-    server.open_to_observer(Contract().tasks.table, Contract().publication)
+    primary = started(server, port, servers)
     copy = make_replica(servers, server)
     replica = Crashing(copy, copy.program(free_port()), servers)
     replica.start()

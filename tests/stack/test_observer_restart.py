@@ -58,6 +58,16 @@ class Crashing:
         self.servers.reaper.forget(self.process.pid)
 
 
+def started(server: PostgresServer, port: int, servers: Servers) -> Crashing:
+    """A prepared server, started, with Zone B's tables and the observer's rights."""
+    found = Crashing(server, server.program(port), servers)
+    found.start()
+    server.set_up()
+    migrate(server.owner_dsn)
+    server.open_to_observer(Contract().tasks.table, Contract().publication)
+    return found
+
+
 @pytest.fixture
 def crashing(servers: Servers) -> Iterator[Crashing]:
     """The server, with Zone B's tables, ready to be watched."""
@@ -69,11 +79,7 @@ def crashing(servers: Servers) -> Iterator[Crashing]:
         "harness_observer",
     )
     server.prepare()
-    found = Crashing(server, server.program(port), servers)
-    found.start()
-    server.set_up()
-    migrate(server.owner_dsn)
-    server.open_to_observer(Contract().tasks.table, Contract().publication)
+    found = started(server, port, servers)
     yield found
     found.crash()
 

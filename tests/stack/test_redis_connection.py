@@ -32,17 +32,6 @@ from tests.stack.swarm_setup import CHAIN_EVENTS, CONTRACT, PASSWORD, PROPOSALS,
 pytestmark = pytest.mark.stack
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnCluster]:
-    """Three primaries."""
-    made = OwnCluster(tmp_path_factory.mktemp("redis"))
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-
-
 def test_a_cluster_is_checked_with_the_least_rights(cluster: OwnCluster) -> None:
     """Slots, the node of each stream, and its streams are found by a user of documented rights."""
     for node in cluster.nodes:

@@ -29,7 +29,7 @@ _POLL_NS = 50 * NS_PER_MS
 _AFTER_FAILOVER = RestartPolicy(first_wait_ns=5 * NS_PER_S)
 
 
-class RedisServers:
+class RedisProcesses:
     """One Redis server, or a cluster of 1, 3 or 6 nodes.
 
     The first node, `redis`, serves the slot of `key`. Of six nodes three are replicas.

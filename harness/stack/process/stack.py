@@ -36,7 +36,7 @@ from harness.stack.process.anvil import AnvilNode, find_anvil
 from harness.stack.process.gate_node import GateNode
 from harness.stack.process.postgres import PostgresServer
 from harness.stack.process.postgres_settings import host_memory_bytes
-from harness.stack.process.redis_cluster import RedisServers
+from harness.stack.process.redis_cluster import RedisProcesses
 from harness.stack.process.restart_policy import ALWAYS, NEVER, RestartPolicy
 from harness.stack.process.services import (
     ServiceSpec,
@@ -100,7 +100,7 @@ class ProcessStack:
             settings.contract.observer_role,
             settings.postgres,
         )
-        self._redis = RedisServers(
+        self._redis = RedisProcesses(
             private_dir,
             logs_dir,
             settings.redis_maxmemory_mb,
